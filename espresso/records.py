@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Box', 'content_id', 'Video', 'Frame', 'Caption', 'FrameGroup', 'Verdict', 'QAPair', 'KeyItem', 'Evidence',
-           'BenchmarkItem', 'Drop', 'arrow_type', 'arrow_fields', 'arrow_schema', 'as_dict', 'from_dict',
+           'BenchmarkItem', 'Drop', 'Stop', 'arrow_type', 'arrow_fields', 'arrow_schema', 'as_dict', 'from_dict',
            'replace_file', 'write_parquet', 'read_parquet', 'write_jsonl', 'read_jsonl']
 
 # %% ../nbs/0_foundation/00_records.ipynb #42399e78
@@ -124,6 +124,9 @@ class Drop:
     reason: str          # A few words that can be counted
     detail: str = ''     # The sentence for a person: which file or field, what to do
     kind: str = 'dropped' # `dropped` by a rule, or `quarantined` by a fault
+
+class Stop(Exception):
+    "A fault that no row can come through: a wrong key, a full disk, a spent budget. It ends the run with its one sentence"
 
 # %% ../nbs/0_foundation/00_records.ipynb #9d446f66
 _SIMPLE = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), bytes: pa.binary()}
