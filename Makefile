@@ -1,0 +1,42 @@
+# Everything here needs Python 3.11 or 3.12 and make, nothing else. The first call makes .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+export TOKENIZERS_PARALLELISM = false
+export TRANSFORMERS_VERBOSITY = error
+
+.PHONY: run test lab hooks clean
+
+run: .venv/base  ## render the sample world and make a dataset of it
+	$(BIN)/espresso run
+
+test: .venv/dev  ## every notebook and every test
+	$(BIN)/python tests/notebooks_in_step.py
+	$(BIN)/nbdev-test --n-workers 2
+	$(BIN)/python -m pytest -q tests
+
+lab: .venv/lab  ## open the notebooks
+	$(BIN)/jupyter lab nbs/index.ipynb
+
+hooks: .venv/dev  ## clean notebooks on save, merge and diff them cell by cell
+	$(BIN)/nbdev-install-hooks
+
+clean:  ## forget the environment and all runs
+	rm -rf .venv outputs/* build *.egg-info
+
+.venv/torch: constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) install torch==2.13.0
+	touch $@
+
+.venv/base: .venv/torch pyproject.toml
+	$(PIP) install -c constraints.txt -e .
+	touch $@
+
+.venv/dev: .venv/base
+	$(PIP) install -c constraints.txt -e '.[dev,train]'
+	touch $@
+
+.venv/lab: .venv/base
+	$(PIP) install -c constraints.txt -e '.[lab,dev]'
+	touch $@
