@@ -65,6 +65,7 @@ def _run(a):
     values = read_profile(profile)
     typed = {k: yaml.safe_load(v) if k in WORLD_KEYS else v for k, v in a.p}
     values |= typed
+    doctor.refuse(values)
     if not a.videos:
         if 'captioner' not in typed: values['captioner'] = values.get('world_captioner', WORLD_KEYS['world_captioner'])
         resolve(values, out, out/'videos')

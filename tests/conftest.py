@@ -1,0 +1,25 @@
+"""A small run of the whole chain on the sample world, shared by all tests that look at one."""
+import os, subprocess, sys
+from pathlib import Path
+import pytest
+
+SMALL = ['-p', 'world_clips', '6']
+
+def espresso(*args, **kwargs):
+    "The command line in a process of its own"
+    command = [sys.executable, '-c', 'import sys; from espresso.cli import main; sys.exit(main())', *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, **kwargs)
+
+def data(out):
+    "Every file of data in a run: all but notebooks, records of time, the store and the pictures of the tour"
+    skip = {'run.json', 'table.txt', 'progress.json', '.lock'}
+    return {str(p.relative_to(out)): p.read_bytes() for p in sorted(Path(out).rglob('*'))
+            if p.is_file() and p.name not in skip and p.suffix not in ('.ipynb',) and not p.name.startswith('store.sqlite')}
+
+@pytest.fixture(scope='session')
+def run(tmp_path_factory):
+    "A finished run"
+    out = tmp_path_factory.mktemp('run')/'small'
+    r = espresso('run', '--out', out, *SMALL)
+    assert r.returncode == 0, r.stdout + r.stderr
+    return out, r.stdout

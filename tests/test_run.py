@@ -1,0 +1,81 @@
+"""The chain as a person meets it: one command, a killed run, wrong settings."""
+import json, os, random, signal, subprocess, sys, time
+from pathlib import Path
+import pytest
+from conftest import SMALL, data, espresso
+from espresso.records import BenchmarkItem, Caption, Drop, Evidence, QAPair, Video, read_parquet
+from espresso.runs import STAGES
+
+ROWS = dict(curation=Video, captions=Caption, dedup=Caption, qa=QAPair, cot=Evidence, benchmark=BenchmarkItem)
+
+def test_totals_balance_through_the_chain(run):
+    out, text = run
+    records = {s.name: json.loads((out/s.name/'run.json').read_text()) for s in STAGES}
+    for name, cls in ROWS.items():
+        c = records[name]['counts']
+        rows, drops = read_parquet(out/name, cls), read_parquet(out/name/'drops', Drop)
+        assert len(rows) == c['rows'], name
+        assert len(drops) == sum(c['dropped'].values()) + sum(c['quarantined'].values()), name
+        assert c['made'] >= c['rows'] and c['units'] >= c['used'], name
+    assert records['benchmark']['counts']['rows'] > 20
+    assert [l.split()[0] for l in text.split('stage ')[1].splitlines()[2:2+len(STAGES)]] == [s.name for s in STAGES]
+
+def test_every_question_needs_two_frames_and_no_video_is_in_both_splits(run):
+    items = read_parquet(run[0]/'benchmark', BenchmarkItem)
+    assert all(len({c.frame.index for c in i.evidence.qa.cited}) >= 2 for i in items)
+    sides = {}
+    for i in items: sides.setdefault(i.evidence.qa.group.video_id, set()).add(i.split)
+    assert all(len(s) == 1 for s in sides.values())
+
+def test_a_second_run_does_nothing(run):
+    before = data(run[0])
+    start = time.time()
+    r = espresso('run', '--out', run[0], *SMALL)
+    assert r.returncode == 0 and r.stdout.count('done before') == len(STAGES), r.stdout + r.stderr
+    assert data(run[0]) == before
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(run, tmp_path):
+    out, rng = tmp_path/'killed', random.Random(20)
+    command = [sys.executable, '-c', 'import sys; from espresso.cli import main; sys.exit(main())', 'run', '--out', str(out), *SMALL]
+    for seconds in rng.uniform(2, 6), rng.uniform(8, 16), rng.uniform(10, 20):
+        p = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        p.send_signal(signal.SIGKILL); p.wait()
+    r = subprocess.run(command, capture_output=True, text=True)
+    assert r.returncode == 0, r.stdout + r.stderr
+    assert data(out) == data(run[0])
+
+def test_only_one_stage_with_another_parameter(run, tmp_path):
+    import shutil
+    out = tmp_path/'copy'
+    shutil.copytree(run[0], out)
+    kept = len(read_parquet(out/'dedup', Caption))
+    r = espresso('run', '--out', out, '--only', 'dedup', '-p', 'tau', '0.5', *SMALL)
+    assert r.returncode == 0, r.stdout + r.stderr
+    assert 0 < len(read_parquet(out/'dedup', Caption)) < kept
+
+@pytest.mark.parametrize('args, sentence', [
+    (['--profile', 'nanno'], "there is no profile 'nanno'; did you mean 'nano'?"),
+    (['-p', 'tua', '0.5'], "no stage has a parameter to set named 'tua'; did you mean 'tau'?"),
+    (['-p', 'tau', 'high'], "tau must be of type float, got 'high'"),
+    (['--only', 'dedupe'], "there is no stage 'dedupe'; did you mean 'dedup'?"),
+    (['--videos', 'no/such/folder'], 'there is no folder or manifest'),
+    (['-p', 'captioner', 'ofline'], "there is no backend 'ofline'"),
+])
+def test_wrong_settings_stop_before_any_work(args, sentence, tmp_path):
+    r = espresso('run', '--out', tmp_path/'out', *args)
+    assert r.returncode == 2 and sentence in r.stderr, r.stdout + r.stderr
+    assert 'Traceback' not in r.stderr and not list((tmp_path/'out').rglob('*.parquet'))
+
+def test_a_folder_without_videos(tmp_path):
+    (tmp_path/'empty').mkdir()
+    r = espresso('run', '--out', tmp_path/'out', '--videos', tmp_path/'empty')
+    assert r.returncode == 2 and 'empty' in r.stderr and len(r.stderr.strip().splitlines()) == 1, r.stderr
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path):
+    from espresso.records import Stop
+    from espresso import runs
+    with runs.recording('demo', tmp_path):
+        code = f"from espresso import runs\nimport pathlib\nruns._lock(open({str(tmp_path/'.lock')!r}, 'w'), pathlib.Path('here'), patience=1)"
+        r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert 'here is in use by another run' in r.stderr
