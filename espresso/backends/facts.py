@@ -6,11 +6,11 @@
 __all__ = ['COLOURS', 'FEELINGS', 'PREPOSITIONS', 'Line', 'Prompt', 'section', 'read_prompt', 'sentences', 'kind_of', 'Fact',
            'read_fact', 'read_facts', 'the', 'clause', 'upper_first', 'names', 'stem', 'content_words']
 
-# %% ../../nbs/0_foundation/07c_facts.ipynb #b5eda68f
+# %% ../../nbs/0_foundation/07c_facts.ipynb #965b09bb
 import re
 from dataclasses import dataclass
 
-# %% ../../nbs/0_foundation/07c_facts.ipynb #05929c8a
+# %% ../../nbs/0_foundation/07c_facts.ipynb #c5c57738
 @dataclass(frozen=True)
 class Line:
     "One caption as it stands in a prompt"
@@ -50,7 +50,7 @@ def read_prompt(
     captions = tuple(Line(int(m[1]), float(m[2]), m[3].strip()) for m in found if m)
     return Prompt(captions, ' '.join(section(prompt, 'Question')), ' '.join(section(prompt, 'Answer')))
 
-# %% ../../nbs/0_foundation/07c_facts.ipynb #7db1cf88
+# %% ../../nbs/0_foundation/07c_facts.ipynb #d7c2918e
 def sentences(
     text:str, # A caption or an answer
 )->list[str]: # Its sentences, with their closing mark, white space made plain
@@ -58,7 +58,7 @@ def sentences(
     text = ' '.join(text.split())
     return [s for s in re.split(r'(?<=[.!?])(?<!\bMr\.)(?<!\bDr\.)(?<!\bMrs\.)\s+(?![a-z])', text) if s.strip('.!? ')]
 
-# %% ../../nbs/0_foundation/07c_facts.ipynb #c0fd6418
+# %% ../../nbs/0_foundation/07c_facts.ipynb #d74bc4ec
 COLOURS = frozenset('red orange yellow green blue purple pink brown black grey gray white cyan'.split())
 FEELINGS = frozenset('happy sad angry afraid scared calm excited nervous tired bored proud surprised worried upset cheerful pleased relieved lonely'.split())
 PREPOSITIONS = frozenset('''at in on under above below behind beside besides near inside outside between over along across against around by from
@@ -80,7 +80,7 @@ def kind_of(
     if w[0] in COLOURS and len(w) == 1: return 'colour'
     return 'feeling' if w[0] in FEELINGS else 'state'
 
-# %% ../../nbs/0_foundation/07c_facts.ipynb #8fd2240e
+# %% ../../nbs/0_foundation/07c_facts.ipynb #94231cdb
 @dataclass(frozen=True)
 class Fact:
     "What one sentence says of one thing at one moment"
@@ -108,10 +108,12 @@ def read_fact(
     name = m['subject'].split()
     if not m['det'] and name[0].lower() not in {'two','three','four','five','some','many','several'} and not _is_name(name): return whole
     if len(name) > 9 or name[0].lower() in _PRONOUNS or {'who','which','that','and'} & set(map(str.lower, name)): return whole
-    subject = ' '.join(name) if _is_name(name) and not m['det'] and name[0].lower() not in _ANY else ' '.join(name).lower()
+    proper = not m['det'] and _is_name(name) and m['verb'].lower() == 'is' and name[0].lower() not in _ANY | _STUFF
+    subject = ' '.join(name) if proper else ' '.join(name).lower()
     return Fact(number, time_s, subject, m['rest'].strip(), kind_of(m['rest']), m['verb'].lower() == 'are', sentence, bool(m['det']))
 
 _ANY = frozenset('something someone somebody nothing nobody everything everyone'.split())
+_STUFF = frozenset('smoke steam water rain snow fire light dust oil milk food text music grass sand foam traffic'.split())
 def _is_name(words): return len(words) <= 2 and (words[0].lower() in _ANY or all(w[:1].isupper() for w in words))
 
 def read_facts(
@@ -120,7 +122,7 @@ def read_facts(
     "Every fact of the captions"
     return [read_fact(s, c.number, c.time_s) for c in captions for s in sentences(c.text)]
 
-# %% ../../nbs/0_foundation/07c_facts.ipynb #bc092c6a
+# %% ../../nbs/0_foundation/07c_facts.ipynb #9cec47a3
 def the(
     f:Fact, # A fact with a subject
 )->str: # `the red car`, or `something`
@@ -140,7 +142,7 @@ def upper_first(s:str)->str:
     "The same text with a capital first letter"
     return s[:1].upper() + s[1:]
 
-# %% ../../nbs/0_foundation/07c_facts.ipynb #61cf2696
+# %% ../../nbs/0_foundation/07c_facts.ipynb #224144ab
 _NAME = re.compile(r"\b(?:a|an|the|another|his|her|its|their|two|three|four)\s+((?:[a-z'-]+\s+){0,3}?[a-z'-]+(?:\s+in\s+(?:%s))?)(?=\s+(?:is|are|was|were|and|or|then|while|who|that|[a-z]+ing|[a-z]+ly|%s)\b|[^\w\s'-]|$)"
                    % ('|'.join(sorted(COLOURS)), '|'.join(sorted(PREPOSITIONS))), re.I)
 _NO_NAMES = frozenset('left right middle top bottom center centre upper lower background foreground front back side corner edge same other way'.split())
@@ -152,7 +154,7 @@ def names(
     found = [' '.join(m.split()).lower() for m in _NAME.findall(text)]
     return list(dict.fromkeys(n for n in found if n.split()[-1] not in _NO_NAMES))
 
-# %% ../../nbs/0_foundation/07c_facts.ipynb #c827c893
+# %% ../../nbs/0_foundation/07c_facts.ipynb #6e779856
 _SMALL = frozenset('''a an the is are was were be been being do does did has have had and or but then than that this these those it its he his she her they their them him
  of at in on to from by with as for into onto while when what which who where how why after before until first next last later finally once there here so
  at during between moment moments time second seconds both each all not no still again about more most one'''.split())
