@@ -11,7 +11,8 @@ from pathlib import Path
 import yaml
 from . import doctor
 from .records import Stop, content_id, replace_file
-from .runs import STAGES, WORLD_KEYS, closing_table, code_digest, convert, read_profile, resolve, run_chain, settings, stage_parameters, summary
+from .recording import closing_table, code_digest, summary
+from .runs import STAGES, WORLD_KEYS, convert, read_profile, resolve, run_chain, settings, stage_parameters
 from .world.render import render
 
 # %% ../nbs/9_cli/90_cli.ipynb #63c6ba42
