@@ -134,12 +134,10 @@ def finished(
     file = Path(params['out'])/'run.json'
     if not file.exists(): return None
     record = json.loads(file.read_text())
-    same = all(params.get(k, v) == v for k, v in record['params'].items()) and record['code'] == code_digest()
-    inputs = all(params.get(k) == v and Path(v).exists() and digest(v) == record['digests'][k] for k, v in record['reads'].items())
-    defaults = record['notes'].get('given') == _shaping(params)
-    return record if same and inputs and defaults else None
+    inputs = all(k in params and Path(params[k]).exists() and digest(params[k]) == d for k, d in record['digests'].items())
+    return record if inputs and record['code'] == code_digest() and record['notes'].get('given') == _given(stage, params) else None
 
-def _shaping(params): return {k: v for k, v in sorted(params.items()) if k not in ('out', 'store')}
+def _given(stage, params): return {k: v for k, v in sorted(params.items()) if k not in ('out', 'store', *stage.reads)}
 
 def run_stage(
     stage:Stage,          # A link of the chain
@@ -162,7 +160,7 @@ def run_stage(
         with contextlib.suppress(OSError, ValueError): watch(json.loads((Path(params['out'])/'progress.json').read_text()))
     if problem: raise _sentence(stage, problem[0], target)
     file = Path(params['out'])/'run.json'
-    record = json.loads(file.read_text()); record['notes']['given'] = _shaping(params)
+    record = json.loads(file.read_text()); record['notes']['given'] = _given(stage, params)
     replace_file(file, lambda f: f.write_text(json.dumps(record, indent=1, ensure_ascii=False)))
     return record
 
