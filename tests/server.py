@@ -62,8 +62,9 @@ class _Connection(asyncio.Protocol):
         if say.hang_up: return self.transport.close()
         payload = say.payload(body.get('model', ''))
         raw = payload.encode() if isinstance(payload, str) else json.dumps(payload).encode()
-        extra = ''.join(f'{k}: {v}\r\n' for k, v in say.headers.items())
-        self.send(f'HTTP/1.1 {say.status} X\r\ncontent-type: application/json\r\ncontent-length: {len(raw)}\r\n{extra}\r\n'.encode() + raw)
+        headers = {'content-type': 'application/json', 'content-length': len(raw), **say.headers}
+        head = ''.join(f'{k}: {v}\r\n' for k, v in headers.items())
+        self.send(f'HTTP/1.1 {say.status} X\r\n{head}\r\n'.encode() + raw)
 
     def send(self, raw):
         if not self.transport.is_closing(): self.transport.write(raw)

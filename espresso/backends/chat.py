@@ -73,8 +73,7 @@ class Line:
     ):
         self.client = openai.AsyncOpenAI(base_url=base_url or None, api_key=key, max_retries=0, timeout=timeout)
         self.gate, self.purse, self.answered, self.stopped, self.quiet_until = asyncio.Semaphore(concurrency), purse, 0, None, 0.
-        url = urlsplit(str(self.client.base_url))
-        self.where, self._hide = f'{url.scheme}://{url.hostname}{f":{url.port}" if url.port else ""}{url.path.rstrip("/")}', [s for s in (key, url.password) if s]
+        self.where, self._secret = str(self.client.base_url).rstrip('/'), key
 
     def __repr__(self): return f'Line({self.where})'
 
@@ -118,7 +117,7 @@ class Line:
         "The exception for a fault that stays"
         text = f'the chat server at {self.where} {fault.text}'
         if fault.kind == 'again': text += f' ({tries} tries)' if wait < LONGEST else f' and asks to wait {wait:.0f} s: try later'
-        for secret in self._hide: text = text.replace(secret, '***')
+        text = text.replace(self._secret, '***')
         others = self.answered > (before if fault.kind == 'again' else 0)
         if fault.kind == 'row' or (others and fault.kind != 'stop'): return ReplyError(text)
         if fault.away: text += '; start the server, or give its address as base_url'
@@ -205,10 +204,13 @@ class ChatModel:
 
 # %% ../../nbs/0_foundation/06_chat.ipynb #a40aff25
 def _key(api_key_env, base_url):
+    "The API key, from the environment; it is never told"
+    base_url = base_url or os.environ.get('OPENAI_BASE_URL', '')
+    if not api_key_env.isidentifier(): raise ValueError('chat: api_key_env is the name of an environment variable, such as OPENAI_API_KEY, never the key itself')
+    if '@' in urlsplit(base_url).netloc: raise ValueError(f'chat: base_url must not hold a password, it would end in logs; put it into the environment variable {api_key_env}')
     key = os.environ.get(api_key_env, '')
-    if not key and not base_url and not os.environ.get('OPENAI_BASE_URL'):
-        raise Stop(f'chat: the environment variable {api_key_env} holds no API key; set it, or name a server of your own with base_url')
-    return key or 'none'
+    if not key and not base_url: raise Stop(f'chat: the environment variable {api_key_env} holds no API key; set it, or name a server of your own with base_url')
+    return key or 'no-key-needed'
 
 def chat(
     model:str,            # The model's name, as the server knows it
