@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['TIGHTEST', 'LANE', 'CHUNK', 'TAU', 'similarity', 'keep_plain', 'keep_mask', 'threshold', 'dedup', 'by_video']
 
-# %% ../../nbs/1_dataset/12_dedup.ipynb #854a4c16
+# %% ../../nbs/1_dataset/12_dedup.ipynb #616f611a
 import numpy as np
 from ..backends.contracts import Embedder
 from ..records import Caption, Drop, Stop
 
-# %% ../../nbs/1_dataset/12_dedup.ipynb #08f1f347
+# %% ../../nbs/1_dataset/12_dedup.ipynb #f6cc6119
 TIGHTEST = 1 - 1e-6  # The strictest τ that still removes a caption equal to the one before: a float32 unit vector's product with itself may fall short of 1
 
 def similarity(
@@ -31,7 +31,7 @@ def keep_plain(
         if i in begins or similarity(v, last) < min(tau, TIGHTEST): keep[i], last = True, v
     return keep
 
-# %% ../../nbs/1_dataset/12_dedup.ipynb #3121303e
+# %% ../../nbs/1_dataset/12_dedup.ipynb #2dd94578
 def _below(rows, others, sims, tau):
     "Which rows are less similar than tau; single precision where it is clear, `similarity` where it is close"
     new = sims < tau
@@ -52,7 +52,7 @@ def _in_step(x, heads, ends, tau):
         last[new] = rows[new]; keep[heads[new] + t] = True
     return keep
 
-# %% ../../nbs/1_dataset/12_dedup.ipynb #38f002f0
+# %% ../../nbs/1_dataset/12_dedup.ipynb #4452af02
 def _next(x, i, end, last, tau):
     "First row of x[i:end] that differs from `last`, or `end`"
     width = 8
@@ -73,7 +73,7 @@ def _repair(x, keep, head, end, last, tau):
     kept = np.flatnonzero(keep[j:end])
     return x[j + kept[-1]] if len(kept) else last
 
-# %% ../../nbs/1_dataset/12_dedup.ipynb #c23cf37f
+# %% ../../nbs/1_dataset/12_dedup.ipynb #b9f6e3e5
 LANE, CHUNK = 256, 65536  # Rows walked before a guess is repaired; rows held at once
 
 def keep_mask(
@@ -102,7 +102,7 @@ def keep_mask(
         keep[a:a+CHUNK] = guess
     return keep
 
-# %% ../../nbs/1_dataset/12_dedup.ipynb #fa2e0b34
+# %% ../../nbs/1_dataset/12_dedup.ipynb #7500dfdf
 TAU = {
     'all-MiniLM-L6-v2': 0.98, # Chosen here on the curve below
     'bge-m3': 0.95,           # Chosen, not measured here: the paper uses this encoder and does not print its τ
@@ -118,7 +118,7 @@ def threshold(
     if not tau and own is None: raise Stop(f'no similarity threshold is known for the encoder {name!r}: set one with `-p tau 0.9`, chosen from a curve of events kept against frames removed')
     return tau or own
 
-# %% ../../nbs/1_dataset/12_dedup.ipynb #9b63c9eb
+# %% ../../nbs/1_dataset/12_dedup.ipynb #076f641e
 def dedup(
     captions:tuple[Caption, ...], # Captions of one video
     embedder:Embedder,            # Text encoder
