@@ -7,12 +7,12 @@ __all__ = ['UNNAMED', 'DULL', 'RULES', 'Spell', 'tracks', 'Draft', 'seconds', 'a
            'ask_before', 'ask_time', 'ask_story', 'ask_count', 'ask_order', 'ask_kept', 'ask_view', 'ask_retell',
            'good', 'worth', 'find_pairs', 'write_pairs']
 
-# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #07a1a283
+# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #a4a41665
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from .facts import Fact, Line, clause, content_words, read_facts, read_prompt, the, upper_first
 
-# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #21763984
+# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #57609b7d
 @dataclass(frozen=True)
 class Spell:
     "The same said of the same thing in captions on end"
@@ -47,7 +47,7 @@ def _spells(fs):
         else: out.append(Spell(f, (f.number,), bool(out)))
     return out
 
-# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #ad52c6aa
+# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #061e28e8
 @dataclass(frozen=True)
 class Draft:
     "A question a rule has found"
@@ -79,7 +79,7 @@ def _starting(f): return f"turned {f.rest}" if f.kind == 'colour' else _was(f)
 def _being(f): return f"{the(f)} {'' if f.kind == 'action' else 'being '}{f.rest}"
 def _listed(xs): return f"{', '.join(xs[:-1])}, and {xs[-1]}" if len(xs) > 2 else ' and '.join(xs)
 
-# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #35fb8fd4
+# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #20ae7d38
 def changes(
     spells:list[list[Spell]], # Tracks of a scene
 ): # Yields (old, new, other's old, other's new), each as the facts stand in two captions
@@ -93,10 +93,11 @@ def changes(
 
 def _at(spell, number): return replace(spell.fact, number=number)
 
-def _only(fact, facts, f):
-    "Whenever `fact` is said, nothing else than `f` is said of f's subject in that kind"
-    moments = {x.number for x in facts if (x.subject, x.rest) == (fact.subject, fact.rest)}
-    return all(x.rest == f.rest for x in facts if x.number in moments and (x.subject, x.kind) == (f.subject, f.kind))
+def _only(x, facts, f):
+    "Whenever `x` is said, and anything of f's subject with it, `f` is said"
+    moments = {o.number for o in facts if (o.subject, o.rest) == (x.subject, x.rest)}
+    told = {o.number for o in facts if o.subject == f.subject} & moments
+    return told <= {o.number for o in facts if (o.subject, o.rest) == (f.subject, f.rest)}
 
 def ask_change(lines, facts, spells):
     "What changes about the red car between the moment the light is red and the moment it is green?"
@@ -123,7 +124,7 @@ def ask_before(lines, facts, spells):
         yield Draft(f'{_ask(a)} just before {the(y)} {_starting(y)}, and what came after?',
                     f'Just before {the(y)} {_starting(y)}, {clause(a)}; afterwards {clause(b)}.', (a.number, b.number), (a, b, y))
 
-# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #7a49b2ad
+# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #2282d4e3
 def ask_time(lines, facts, spells):
     "Where does the red region go between 2 and 6 seconds?"
     for track in spells:
@@ -160,7 +161,7 @@ def ask_count(lines, facts, spells):
                         f'{upper_first(the(f))} {_was(f)} {number[len(mine)]} separate times, {times}; in between, {clause(gaps[0].fact)}.',
                         tuple(s.lines[0] for s in (*mine[:1], gaps[0], *mine[1:])), (f, gaps[0].fact))
 
-# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #1689f51d
+# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #853a7ede
 def ask_order(lines, facts, spells):
     "In what order are these first seen?"
     starts = [_at(s, s.lines[0]) for t in spells for s in t if sum(s.fact.rest == o.fact.rest for o in t) == 1]
@@ -200,11 +201,13 @@ def ask_view(lines, facts, spells):
             else: q, a = f'What was seen of {the(f)} last, and what was seen once {again(f)} {way}?', f'The last that was seen of {the(f)} is that {again(f)} {_was(f)}; once {again(f)} {way}, {clause(x)}.'
             yield Draft(q, a, tuple(sorted((here, gone))), (f, x))
 
-# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #d0055268
+# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #8769eb4b
 _OPENERS = frozenset('a an the in on at there he she it they his her this that two three some several another with as after before while one smoke steam water rain snow'.split())
 
-def _plain(sentence):
-    s = sentence.rstrip('.!? '); first = s.split()[0].lower()
+def _plain(f):
+    "A fact within a sentence"
+    if f.subject: return clause(f)
+    s = f.rest; first = s.split()[0].lower()
     return s[:1].lower() + s[1:] if first in _OPENERS | UNNAMED or first.endswith('s') else s # Another word may be somebody's name
 
 def _telling(lines):
@@ -222,14 +225,14 @@ def ask_retell(lines, facts, spells):
     told = _telling(lines)
     if len(told) > 2:
         a, b, c = told[0], told[len(told)//2], told[-1]
-        yield Draft(f'In what order are these seen: {_plain(c.sentence)}; {_plain(a.sentence)}; {_plain(b.sentence)}?',
-                    f'First {_plain(a.sentence)}, then {_plain(b.sentence)}, and finally {_plain(c.sentence)}.', (a.number, b.number, c.number), (a, b, c))
+        yield Draft(f'In what order are these seen: {_plain(c)}; {_plain(a)}; {_plain(b)}?',
+                    f'First {_plain(a)}, then {_plain(b)}, and finally {_plain(c)}.', (a.number, b.number, c.number), (a, b, c))
     for a, b in pairwise(told):
         t0, t1 = lines[a.number].time_s, lines[b.number].time_s
         yield Draft(f'What is seen at {seconds(t0)}, and what has taken its place by {seconds(t1)}?',
-                    f'At {seconds(t0)}, {_plain(a.sentence)}; by {seconds(t1)}, {_plain(b.sentence)}.', (a.number, b.number), (a, b))
+                    f'At {seconds(t0)}, {_plain(a)}; by {seconds(t1)}, {_plain(b)}.', (a.number, b.number), (a, b))
 
-# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #afb2fe59
+# %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #8084540a
 RULES = ask_after, ask_change, ask_order, ask_story, ask_before, ask_view, ask_count, ask_kept, ask_time, ask_retell
 
 def good(d:Draft, lines)->bool:

@@ -143,7 +143,7 @@ def upper_first(s:str)->str:
     return s[:1].upper() + s[1:]
 
 # %% ../../nbs/0_foundation/07c_facts.ipynb #224144ab
-_NAME = re.compile(r"\b(?:a|an|the|another|his|her|its|their|two|three|four)\s+((?:[a-z'-]+\s+){0,3}?[a-z'-]+(?:\s+in\s+(?:%s))?)(?=\s+(?:is|are|was|were|and|or|then|while|who|that|[a-z]+ing|[a-z]+ly|%s)\b|[^\w\s'-]|$)"
+_NAME = re.compile(r"\b(?:a|an|the|another|his|her|its|their|two|three|four)\s+((?:[a-z'-]+\s+){0,3}?[a-z'-]+(?:\s+in\s+(?:%s))?)(?=\s+(?:is|are|was|were|and|or|then|while|when|who|that|it|they|he|she|the|[a-z]+ing|[a-z]+ly|%s)\b|[^\w\s'-]|$)"
                    % ('|'.join(sorted(COLOURS)), '|'.join(sorted(PREPOSITIONS))), re.I)
 _NO_NAMES = frozenset('left right middle top bottom center centre upper lower background foreground front back side corner edge same other way'.split())
 
