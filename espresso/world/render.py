@@ -14,10 +14,11 @@ from tqdm.auto import tqdm
 from ..records import content_id, replace_file
 from ..video import write_video
 from .scene import Scene
+from .towers import towers
 from .traffic import traffic
 
 # %% ../../nbs/0_foundation/03k_render.ipynb #9057397d
-FAMILIES = dict(traffic=traffic)
+FAMILIES = dict(traffic=traffic, towers=towers)
 
 def make_scene(
     number:int,               # Which scene of the world, from 0
