@@ -9,6 +9,7 @@ __all__ = ['captioner', 'detector', 'matcher', 'MiniLM', 'embedder']
 import numpy as np
 from functools import cached_property
 from typing import Sequence
+from .annotator import chat
 from .describer import Describer
 from .finder import ColourMatcher, Finder
 
