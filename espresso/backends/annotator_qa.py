@@ -187,19 +187,20 @@ def ask_view(lines, facts, spells):
     "What was seen just before the blue bus came into view?"
     if sum(not f.subject for f in facts) * 5 > len(facts): return
     for track in spells:
-        f, name = track[0].fact, track[0].fact.subject
+        name = track[0].fact.subject
         seen = [l.number for l in lines if name.lower() in ' '.join(l.text.lower().split())]
-        for here, gone, way in ((seen[0], seen[0]-1, 'came into view'), (seen[-1], seen[-1]+1, 'was out of view')):
-            if not 0 <= gone < len(lines) or len(seen) < seen[-1]-seen[0]+1: continue
-            if way == 'was out of view' and f.plural: way = 'were out of view'
-            f = next((x for s in track for x in [s.fact] if here in s.lines), None)
+        if seen != list(range(seen[0], seen[-1]+1)): continue
+        for here, gone in ((seen[0], seen[0]-1), (seen[-1], seen[-1]+1)):
+            f = next((s.fact for s in track if here in s.lines), None)
+            if f is None or not 0 <= gone < len(lines): continue
             near = [x for x in facts if x.number == gone and x.subject and x.subject not in DULL | UNNAMED]
-            near = [x for x in near if not any(x.rest == y.rest for y in facts if y.number == here and y.subject == x.subject)] or near
-            if f is None or not near: continue
-            f, x = replace(f, number=here), near[0]
-            if way == 'came into view': q, a = f'What was seen just before {the(f)} came into view, and what was seen of {_them(f)} then?', f'Just before {the(f)} came into view, {clause(x)}; then {clause(f)}.'
-            else: q, a = f'What was seen of {the(f)} last, and what was seen once {again(f)} {way}?', f'The last that was seen of {the(f)} is that {again(f)} {_was(f)}; once {again(f)} {way}, {clause(x)}.'
-            yield Draft(q, a, tuple(sorted((here, gone))), (f, x))
+            x = next((x for x in near if (x.subject, x.rest) not in {(y.subject, y.rest) for y in facts if y.number == here}), near[0] if near else None)
+            if x is None: continue
+            it, f = again(f), replace(f, number=here)
+            if gone < here: yield Draft(f'What was seen just before {the(f)} came into view, and what was seen of {_them(f)} then?',
+                                        f'Just before {the(f)} came into view, {clause(x)}; then {clause(f)}.', (gone, here), (f, x))
+            else: yield Draft(f'What was seen of {the(f)} last, and what was seen once {it} {_verb(f)} out of view?',
+                              f'When {the(f)} {_verb(f)} last seen, {it} {_was(f)}; once {it} {_verb(f)} out of view, {clause(x)}.', (here, gone), (f, x))
 
 # %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #8769eb4b
 _OPENERS = frozenset('a an the in on at there he she it they his her this that two three some several another with as after before while one smoke steam water rain snow'.split())

@@ -50,13 +50,17 @@ def claims(
     while m := spot.search(low, at):
         at = m.end()
         if any(c.start <= m.start() < c.end for c in found): continue
+        named = sorted((s for s in subjects if s in low[:m.start()]), key=low[:m.start()].rfind, reverse=True)
         subject = m['s'] or last
         rest = next((r for r in rests if re.match(rf'{re.escape(r)}(?!\w)', low[m.end():])), None)
         if m['s']: last = subject
         bare = low[m.end():].split(' ')[0].strip(',.;')
         if rest is None and (m['e'] and bare not in COLOURS or not (m['e'] or m['be'] or m['p'])): continue
         if m['e'] and not subject: continue
+        if m['p'] and rest: subject = next((s for s in [last, *named] if _support(facts, s, rest)[0]), last)
+        if m['p']: subject = last = subject or (named or [''])[0]
         if rest is None: rest = low[m.end():][:(_CUT.search(low[m.end():]+'.').start())].strip()
+        if re.match('(?:first |last )?seen', rest): continue # Speaks of the viewer, not of the thing
         found.append(Claim(m.start(), m.end()+len(rest), subject, rest, *_near(facts, subject, rest)))
         at = m.end() + len(rest)
     return sorted((c for c in found if c.rest), key=lambda c: c.start)
