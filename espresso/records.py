@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Box', 'content_id', 'Video', 'Frame', 'Caption', 'FrameGroup', 'Verdict', 'QAPair', 'KeyItem', 'Evidence',
-           'BenchmarkItem', 'Drop', 'Stop', 'arrow_type', 'arrow_fields', 'arrow_schema', 'as_dict', 'from_dict',
-           'replace_file', 'write_parquet', 'read_parquet', 'write_jsonl', 'read_jsonl']
+           'BenchmarkItem', 'Prediction', 'Drop', 'Stop', 'arrow_type', 'arrow_fields', 'arrow_schema', 'as_dict',
+           'from_dict', 'replace_file', 'write_parquet', 'read_parquet', 'write_jsonl', 'read_jsonl']
 
 # %% ../nbs/0_foundation/00_records.ipynb #42399e78
 import dataclasses, hashlib, json, os, types, typing
@@ -114,6 +114,24 @@ class BenchmarkItem:
     options: tuple[str, ...]   # Four options in the order shown; empty in the training split
     correct: int               # Position of the answer among the options; -1 without options
     model: str                 # Who matched the task and wrote the distractors
+
+# %% ../nbs/0_foundation/00_records.ipynb #7c05def9
+@dataclass(frozen=True)
+class Prediction:
+    "A model's answer to one question (section 4.3)"
+    id: str                    # `QAPair.id`, or a hash of video and question
+    question: str              # The question
+    model: str                 # Who answered, with its settings
+    frames: tuple[Frame, ...]  # The frames it saw, in the order shown
+    evidence: str              # Evidence with its markup, as written; empty when none was asked for
+    given: bool                # The evidence was handed to it, not written by it
+    answer: str                # The answer
+    cut: str                   # Replies that ended at their limit of tokens: `evidence`, `answer`, both, or empty
+    prompt_tokens: int         # Tokens read, those of the pictures included, each once
+    evidence_tokens: int       # Tokens of evidence written
+    answer_tokens: int         # Tokens of answer written
+    seconds: float             # From prompt to answer; within a batch, its share of the batch
+    flops: float               # Multiplications and additions of the model, by its shapes; 0 when not counted
 
 # %% ../nbs/0_foundation/00_records.ipynb #8a45791e
 @dataclass(frozen=True)
