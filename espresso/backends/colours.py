@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PAINTS', 'COLOURS', 'UNNAMED', 'CLEAR', 'NEAREST', 'PLACES', 'DULL', 'oklab', 'colour_map', 'third', 'middle',
-           'place', 'Region', 'shrink', 'edges', 'regions']
+           'place', 'Region', 'shrink', 'strongest', 'edges', 'regions']
 
 # %% ../../nbs/0_foundation/06a_colours.ipynb #3a30f5e9
 import cv2, numpy as np
@@ -13,7 +13,7 @@ from ..records import Box
 
 # %% ../../nbs/0_foundation/06a_colours.ipynb #ae72d3f9
 PAINTS = {
-    'red':    'ff0000 e02020 d02030 c01818 a01010 c83838 901414 701010 e04848 d64545 b03a3a',
+    'red':    'ff0000 e02020 d02030 c01818 a01010 c83838 901414 701010 e04848 d64545 b03a3a d0304c c82848 b83050 e04060 9c2840',
     'orange': 'ff8000 ff9a20 f08c28 ffa500 e07820 f4a04c d98a3a',
     'yellow': 'ffff00 ffe000 f8d030 ffe866 e0c020 f2dc5c c8b418 fff08c',
     'green':  '00ff00 20a020 008000 106010 60c040 80d060 3c9c5c 90c030 50803c a8d890 2a6a3a 6a9a48 88a830 4caf50 2f9e6e 7fb894',
@@ -26,7 +26,7 @@ PAINTS = {
     'grey':   '505050 707070 808080 909090 a8a8a8 464646 606468 786f68 909aa4 a49c94 5a6470 8a9098',
     'white':  'ffffff f4f4f4 e8e8e8 fff8f0 f0f8ff fffaf4 eeeae4 e4eaf0'}
 COLOURS = tuple(PAINTS)
-UNNAMED = 'f0c8a8 e8b090 d8a080 c89070 e0b8a0 b88468 f4d8c0 d0a890', 'c4c4c4 cccccc d4d4d4 d4ccc8 c8d0d8 dcd0dc'
+UNNAMED = 'f0c8a8 e8b090 d8a080 c89070 e0b8a0 b88468 f4d8c0 d0a890', 'c4c4c4 cccccc d4d4d4 d4ccc8 c8d0d8 dcd0dc', 'ef8098 e88898 f09aa8 d87080'
 
 def oklab(
     rgb:np.ndarray, # `[..., 3]`, 0 to 255
@@ -88,7 +88,7 @@ def place(
     wide, high = box[2]-box[0] > .8, box[3]-box[1] > .8
     if wide and high: return 'in most of the picture'
     if wide: return ('along the top', 'across the middle', 'along the bottom')[cell[0]]
-    if high: return ('along the left side', 'in the middle from top to bottom', 'along the right side')[cell[1]]
+    if high: return ('along the left side', 'over the full height in the middle', 'along the right side')[cell[1]]
     return PLACES[cell[0]][cell[1]]
 
 # %% ../../nbs/0_foundation/06a_colours.ipynb #9e2aeb69
@@ -111,14 +111,21 @@ def shrink(
     s = side/max(image.shape[:2])
     return cv2.resize(image, (max(1, round(image.shape[1]*s)), max(1, round(image.shape[0]*s))), interpolation=cv2.INTER_AREA) if s < 1 else image
 
+def strongest(
+    a:np.ndarray, # `[h, w, 3]`
+)->np.ndarray: # `[h, w]`
+    "The largest of three channels; much faster than `max` over a short axis"
+    return np.maximum(np.maximum(a[...,0], a[...,1]), a[...,2])
+
 def edges(
     image:np.ndarray,  # RGB, uint8 `[h, w, 3]`
     least:int=40,      # Weakest step that counts, in units of a channel
+    thick:bool=True,   # With one pixel around it
 )->np.ndarray: # bool `[h, w]`
-    "Where some channel makes a visible step, and one pixel around it"
+    "Where some channel makes a visible step"
     soft = cv2.GaussianBlur(image, (3,3), 0)
-    step = np.maximum(np.abs(cv2.Sobel(soft, cv2.CV_16S, 1, 0)), np.abs(cv2.Sobel(soft, cv2.CV_16S, 0, 1))).max(-1)
-    return cv2.dilate((step > 2*least).astype(np.uint8), np.ones((3,3))) > 0
+    step = strongest(np.maximum(np.abs(cv2.Sobel(soft, cv2.CV_16S, 1, 0)), np.abs(cv2.Sobel(soft, cv2.CV_16S, 0, 1))))
+    return cv2.dilate((step > 2*least).astype(np.uint8), np.ones((3,3))) > 0 if thick else step > 2*least
 
 # %% ../../nbs/0_foundation/06a_colours.ipynb #1754f469
 DULL = ('grey', 'black', 'white', 'brown')

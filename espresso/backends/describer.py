@@ -11,9 +11,9 @@ import cv2, math, numpy as np
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Sequence
-from .colours import COLOURS, DULL, Region, colour_map, middle, place, regions, shrink, third
-from .motion import camera_move, camera_words, change, corners, fit, is_cut, outline, patches, way
-from .people import faces, standing
+from .colours import COLOURS, DULL, PLACES, Region, colour_map, middle, place, regions, shrink, strongest, third
+from .motion import camera_move, camera_words, change, corners, fit, STEP, heading, is_cut, outline, patches, relight, shift, way
+from .people import below, faces, standing
 from ..video import Picture
 
 # %% ../../nbs/0_foundation/07a_describer.ipynb #313463cb
@@ -49,12 +49,17 @@ def compare(
     if p.image.shape != l.image.shape: l.cut, l.changed = True, np.ones(l.grey.shape, bool); return
     l.changed = change(p.image, l.image)
     move = camera_move(p.corners, l.corners, l.grey.shape) if l.changed.mean() > .03 else None
-    if move is not None and camera_words(move, l.grey.shape):
+    if move is not None and max(abs(a-b) for a, b in zip(shift(move, l.grey.shape), (0, 0, 1))) > .008:
         rest = change(p.image, l.image, move)
         if l.changed.mean() > 1.7*rest.mean() + .01: l.move, l.changed = move, rest
     l.cut = l.move is None and is_cut(p.image, l.image, l.changed)
 
 # %% ../../nbs/0_foundation/07a_describer.ipynb #e3f82b07
+def _same(r, o):
+    "Two regions of one colour that share most of the smaller one"
+    if r.colour != o.colour or r.box[0] >= o.box[2] or o.box[0] >= r.box[2] or r.box[1] >= o.box[3] or o.box[1] >= r.box[3]: return False
+    return (r.mask & o.mask).sum() > .5*min(r.area, o.area)*r.mask.size
+
 def settle(
     looks:list[Look], # All looks so far; the last one is completed
 ):
@@ -71,7 +76,7 @@ def settle(
     fresh = np.any(list(since.values()), axis=0)
     if fresh.mean() > .002:
         for r in regions(l.image):
-            if fresh[r.mask].mean() < .06 or any((r.mask & o.mask).sum() > .5*min(r.mask.sum(), o.mask.sum()) for o, _ in kept if o.colour == r.colour): continue
+            if fresh[r.mask].mean() < .06 or any(_same(r, o) for o, _ in kept): continue
             kept.append((r, i))
         if l.changed.mean() > .002: l.faces, l.standing = faces(l.image), standing(l.image)
     l.regions, l.born = [r for r, _ in kept], [k for _, k in kept]
@@ -144,7 +149,7 @@ def follow(
             if t in used or r in used: continue
             rivals = [p for p in pairs if (p[1] is t) != (p[2] is r) and p[1] not in used and p[2] not in used and p[0] > score-.15]
             used |= {t, r}
-            if not rivals and max(t.seen) == i-1 and _moved(old, r, f, dx, dy, l): t.moves[i] = (dx, dy)
+            if not rivals and max(t.seen) == i-1 and _moved(old, r, f, dx, dy, looks[i-1].image, l): t.moves[i] = (dx, dy)
             t.seen[i] = r; del free[r]
         new = [Track(r.colour, {i: r}) for r in free]
         tracks += new; alive += new
@@ -160,11 +165,17 @@ def _pairs(todo, free, move):
             overlap, far = fit(old.mask, r.mask, 0, 0), math.dist(old.centre, r.centre)
             if overlap > .2 or f[0] > .55: yield max(overlap+.2, f[0]-.3*far), t, r, f, old
 
-def _moved(old, r, f, dx, dy, l):
+def _moved(old, r, f, dx, dy, image, l):
     h, w = l.grey.shape
-    stay = fit(old.mask, r.mask, 0, 0)
-    return (math.hypot(dx, dy) > .02*max(h, w) and r.area < .3 and r.outline > .5 and f > (.7 if r.colour in DULL else .55)
-            and 1-stay > 1.5*(1-f)+.02 and l.changed[r.mask & ~np.roll(old.mask, 0)].mean() > .3 if (r.mask & ~old.mask).any() else False)
+    ahead, stay = r.mask & ~old.mask, fit(old.mask, r.mask, 0, 0)
+    if math.hypot(dx, dy) < .02*max(h, w) or r.area > .3 or r.outline < .5 or f < (.7 if r.colour in DULL else .55): return False
+    for d, k in ((dx/w, 0), (dy/h, 1)):     # a bar that reaches the border has no end to see it move by
+        ends = min(old.box[k], r.box[k]) < .02, max(old.box[k+2], r.box[k+2]) > .98
+        if abs(d) > .02 and any(ends) and (all(ends) or r.box[k+2]-r.box[k] > .5): return False
+    if 1-stay < 1.5*(1-f)+.02 or not ahead.any() or l.changed[ahead].mean() < .3: return False
+    total = np.float64([[1,0,dx], [0,1,dy]]) if l.move is None else np.column_stack([l.move[:,:2], l.move[:,2]+(dx,dy)])
+    alike = [(strongest(cv2.absdiff(cv2.warpAffine(x, total, (w, h)), l.image)) < 2*STEP)[r.mask].mean() for x in (image, relight(image, l.image))]
+    return max(alike) > .6
 
 # %% ../../nbs/0_foundation/07a_describer.ipynb #31ea9907
 _LIGHT = ((60, 'dark'), (165, ''), (205, 'bright'), (256, 'very bright'))
@@ -193,8 +204,11 @@ def tone(
 
 # %% ../../nbs/0_foundation/07a_describer.ipynb #c7956bba
 def _a(name): return f"{'An' if name[0] in 'aeiou' else 'A'} {name}"
-def _where(r, cell=(None, None)): return place(r.box, r.centre, (third(r.centre[1], cell[0]), third(r.centre[0], cell[1])))
-def _spot(box): return place(box, middle(box), (third(middle(box)[1]), third(middle(box)[0])))
+def _spot(box, centre=None):
+    "One of the nine places, for what moves: *moving along the left side* would be another thing"
+    if min(box[2]-box[0], box[3]-box[1]) > .8: return 'in most of the picture'
+    x, y = centre or middle(box)
+    return PLACES[third(y)][third(x)]
 
 def moving(
     looks:list[Look],    # From `measure`
@@ -223,13 +237,37 @@ def happenings(
             for r in (t.seen[i], carried(t.seen[i-1], l.move)): told |= cv2.dilate(r.mask.astype(np.uint8), np.ones((25,25))) > 0
     found = patches(l.changed)
     if sum(p[3] for p in found) > .6: return ['The whole picture is changing.']
+    p = looks[i-1].image if l.move is None else cv2.warpAffine(looks[i-1].image, l.move, l.grey.shape[::-1])
+    lone = [(mask, box, outline(p, mask), outline(l.image, mask)) for mask, box, _, _ in found if told[mask].mean() < .5]
+    lone = [x for x in lone if max(x[2:]) > .2][:2]      # without an outline it is a shadow or the light
+    if len(lone) == 2:
+        both = _went(p, l.image, lone[0][0] | lone[1][0])
+        if both: return [both]
     out = []
-    for mask, box, centre, size in [p for p in found if told[p[0]].mean() < .5][:2]:
+    for mask, box, before, now in lone:
         stays = after is not None and after.move is None and l.move is None and after.changed[mask].mean() < .15
-        before, now = outline(looks[i-1].image, mask), outline(l.image, mask)
-        verb = 'new' if stays and now > 2*before+.1 else 'missing' if stays and before > 2*now+.1 else 'moving'
-        out.append(f'Something is {verb} {_spot(box)}.')
+        if stays and now > 2*before+.1: out.append(f'Something is new {_spot(box)}.')
+        elif stays and before > 2*now+.1: out.append(f'Something is missing {_spot(box)}.')
+        else: out.append(_went(p, l.image, mask) or f'Something is moving {_spot(box)}.')
     return list(dict.fromkeys(out))
+
+def _went(a, b, mask):
+    "A sentence when the outlines in the mask went one way as a whole, and what they enclose looks the same there"
+    d = heading(a, b, mask)
+    if d is None: return None
+    h, w = mask.shape
+    there = np.float32([[1,0,d[0]], [0,1,d[1]]])
+    seen = cv2.warpAffine(mask.astype(np.uint8), there, (w, h)) > 0
+    lit = relight(a, b)     # the thing may have kept its light while the camera changed its exposure, so either may match
+    differs = strongest(cv2.absdiff(lit, b)) > STEP
+    again = np.minimum(*(strongest(cv2.absdiff(cv2.warpAffine(x, there, (w, h)), b)) for x in (a, lit))) < 2*STEP
+    inside, thing = mask & seen & differs, mask & seen & differs & again
+    if thing.sum() < max(.003*h*w, .6*inside.sum()): return None
+    now, before = (np.bincount(colour_map(x)[thing], minlength=256)[:12]/thing.sum() for x in (b, a))
+    k = int(now.argmax())
+    who = _a(f'{COLOURS[k]} region') if now[k] > (.6 if COLOURS[k] in DULL else .3) and now[k] > before[k]+.25 and COLOURS[k] != 'grey' else 'Something'
+    ys, xs = np.nonzero(thing)
+    return f'{who} is moving {way(*d)} {_spot((xs.min()/w, ys.min()/h, (xs.max()+1)/w, (ys.max()+1)/h))}.'
 
 # %% ../../nbs/0_foundation/07a_describer.ipynb #e7ed248b
 _NUMBER = ('', 'One', 'Two', 'Three', 'Four', 'Five')
@@ -242,6 +280,7 @@ def standings(
     groups = {}
     for t in tracks:
         r = t.seen[i]
+        if place(r.box, r.centre) == 'in most of the picture': continue
         t.cell = third(r.centre[1], t.cell and t.cell[0]), third(r.centre[0], t.cell and t.cell[1])
         groups.setdefault(t.name(), []).append((t.cell[1], t.cell[0], place(r.box, r.centre, t.cell)))
     out = []
@@ -258,7 +297,8 @@ def worth(
     "Seen more than once, with an outline, and not the whole picture"
     once = len(t.seen) == 1 and len(looks) > 1 and not t.moves
     lone = once and all(k+1 < len(looks) and not looks[k+1].cut or not looks[k].cut and k > 0 for k in t.seen)
-    return not lone and t.of('outline') > .6 and t.of('fill') > .35 and t.of('area') < .6 and (t.colour not in DULL or t.of('area') > .02)
+    brief = len(t.seen) < 3 and t.of('area') < .006 and len(looks) > 5
+    return not lone and not brief and t.of('outline') > .6 and t.of('fill') > .35 and t.of('area') < .4 and (t.colour not in DULL or t.of('area') > .02)
 
 # %% ../../nbs/0_foundation/07a_describer.ipynb #51e024ae
 def describe(
@@ -276,9 +316,9 @@ def describe(
         s = ['The scene is new.'] if l.cut else []
         if lights[i]: s.append(f'The picture is {lights[i]}.')
         if lights[i] != 'black':
-            s += [f'A person is facing the camera {_spot(f)}.' for f in l.faces[:1]]
+            s += [f'A person is facing the camera {_spot(below(f))}.' for f in l.faces[:1]]
             if not l.faces: s += [f'A person is {_spot(b)}.' for b in l.standing[:1]]
-            s += [f'{_a(t.name())} is moving {d} {_where(t.seen[i])}.' for t, d in go[:2]]
+            s += [f'{_a(t.name())} is moving {d} {_spot(t.seen[i].box, t.seen[i].centre)}.' for t, d in go[:2]]
             s += happenings(looks, tracks, i)
             if tones[i]: s.append(f'The picture is {tones[i]}.')
             words = camera_words(l.move, l.grey.shape) if l.move is not None else ''

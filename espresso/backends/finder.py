@@ -13,7 +13,7 @@ from typing import Sequence
 from .colours import COLOURS, NEAREST, PLACES, colour_map, middle, oklab, place, regions, shrink, third
 from .contracts import Detection
 from .motion import change, patches
-from .people import faces, standing
+from .people import below, faces, standing
 from ..records import Box
 from ..video import Picture
 
@@ -172,10 +172,7 @@ def people(
     image:np.ndarray, # RGB, uint8 `[h, w, 3]`, about 320 wide
 )->list[tuple[Box, float]]: # Boxes and scores
     "People: those whose face is seen, with a body below it, and those who stand"
-    out = []
-    for x0, y0, x1, y1 in faces(image):
-        a, b = x1-x0, y1-y0
-        out.append(((max(0., x0-.8*a), max(0., y0-.3*b), min(1., x1+.8*a), min(1., y1+5*b)), .8))
+    out = [(below(f), .8) for f in faces(image)]
     return out + [(b, .6) for b in standing(image) if all(_gaps(b, o)[0] > 0 for o, _ in out)]
 
 # %% ../../nbs/0_foundation/07b_finder.ipynb #a9bc28d9
