@@ -26,7 +26,7 @@ def chatml(image):
 CHAT = ['<|pad|>', '<|im_end|>', '<|im_start|>']
 
 def text_config(tok, **more):
-    return dict(vocab_size=len(tok), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=4096,
+    return dict(vocab_size=len(tok), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, initializer_range=.2, max_position_embeddings=4096,
                 pad_token_id=tok.pad_token_id, eos_token_id=tok.eos_token_id, bos_token_id=None, tie_word_embeddings=False, **more)
 
 def save(folder, model, *parts):
@@ -66,7 +66,7 @@ def internvl(folder):
     torch.manual_seed(0)
     extra = dict(start_image_token='<img>', end_image_token='</img>', context_image_token='<IMG_CONTEXT>', video_token='<video>')
     tok = tokens(CHAT + list(extra.values()), chatml('<IMG_CONTEXT>\n'), extra_special_tokens=extra)
-    vision = InternVLVisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, image_size=[56, 56], patch_size=[14, 14])
+    vision = InternVLVisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, image_size=[56, 56], patch_size=[14, 14], initializer_range=.2, layer_scale_init_value=1.)
     config = InternVLConfig(vision_config=vision, text_config=Qwen2Config(**text_config(tok)), image_token_id=tok.convert_tokens_to_ids('<IMG_CONTEXT>'), image_seq_length=4)
     save(folder, InternVLForConditionalGeneration(config))
     parts(folder, 'InternVLProcessor', GotOcr2ImageProcessorPil(size={'height': 56, 'width': 56}), tok, image_seq_length=4)

@@ -23,7 +23,7 @@ def image_processor(
     "Load a processor for pictures, whether or not it also has a part for videos"
     from transformers import AutoImageProcessor, AutoTokenizer
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
-    kind = PROCESSOR_MAPPING.get(type(config(folder)))
+    kind = PROCESSOR_MAPPING.get(type(config(folder)), None)
     if kind is None: raise Stop(f'{folder} has no processor for pictures: it is a model for text')
     given, _ = kind.get_processor_dict(folder)
     if 'video_processor' in kind.get_attributes():
@@ -39,7 +39,7 @@ def image_processor(
     processor.chat_template = processor.chat_template or given.get('chat_template') or processor.tokenizer.chat_template
     if not processor.chat_template: raise Stop(f'{folder} has no chat template: the format in which this model is asked is not known; take the instruct or chat version of the model')
     for cut in 'crop_to_patches', 'do_image_splitting':
-        if hasattr(processor.image_processor, cut): setattr(processor.image_processor, cut, False)
+        if hasattr(processor.image_processor, cut): processor.images_kwargs = {**getattr(processor, 'images_kwargs', {}), cut: False}
     return processor
 
 # %% ../../nbs/0_foundation/08a_seeing.ipynb #417405ef
