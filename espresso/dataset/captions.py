@@ -10,7 +10,7 @@ from pathlib import Path
 from ..backends.contracts import Captioner
 from ..records import Caption, Frame, Video
 from ..store import Store
-from ..video import Picture, read_frames, times_at
+from ..video import Picture, read_frames, scan, times_at
 
 # %% ../../nbs/1_dataset/11_captions.ipynb #449f0daf
 def windows(
@@ -44,16 +44,17 @@ def describe(
     side:int=448,        # Pixels of the shorter side, at most
 )->list[Caption]: # One for each distinct sampled frame, in order of time
     "Describe every sampled frame of a video"
-    path, rows = Path(folder)/video.path, {}
+    path, rows, index = Path(folder)/video.path, {}, None
     small = side if 0 < side < min(video.width, video.height) else None
     for times in windows(times_at(video, video.sample_fps), window):
         key = store.key(what='captions', captioner=captioner.name, video=video.id, rate=video.sample_fps, side=side, times=times)
         if (kept := store.get(key)) is None:
-            pictures = _distinct(read_frames(path, times, short_side=small, video_id=video.id))
+            index = index or scan(path)
+            pictures = _distinct(read_frames(path, times, short_side=small, index=index, video_id=video.id))
             kept = {'said': [[p.frame.index, p.frame.time_s, t] for p, t in zip(pictures, ask(captioner, path, pictures))]}
             store.put(key, kept)
-        for index, time, text in kept['said']: rows.setdefault(index, Caption(Frame(video.id, index, time), text, captioner.name))
-    return [rows[i] for i in sorted(rows)]
+        for number, time, text in kept['said']: rows.setdefault(number, Caption(Frame(video.id, number, time), text, captioner.name))
+    return [rows[n] for n in sorted(rows)]
 
 def _distinct(pictures):
     "Pictures without repeated frames"

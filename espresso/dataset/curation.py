@@ -7,13 +7,14 @@ __all__ = ['NOT_VIDEO', 'SOURCES', 'COLUMNS', 'STEPS', 'source_of', 'Candidate',
            'motion', 'rate', 'raise_rate', 'curate', 'find', 'video_folder']
 
 # %% ../../nbs/1_dataset/10_curation.ipynb #e1d1ff2b
-import csv, dataclasses, hashlib, math
+import csv, dataclasses, hashlib
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from ..records import Drop, Stop, Video
 from ..store import Store
-from ..video import VideoInfo, probe, read_frames, times_at
+from ..planner import FrameIndex
+from ..video import distinct, probe, read_frames, scan, times_at
 
 # %% ../../nbs/1_dataset/10_curation.ipynb #902b72c0
 NOT_VIDEO = set('''.json .jsonl .txt .md .rst .csv .tsv .xml .yaml .yml .ini .toml .html .htm .pdf .log .srt .vtt .ass .jpg .jpeg .png .gif .webp .bmp .tif .tiff .svg
@@ -108,49 +109,47 @@ def identify(
 
 # %% ../../nbs/1_dataset/10_curation.ipynb #d9103af8
 def motion(
-    path,           # A video file
-    info:VideoInfo, # What `probe` said of it
-    places:int=8,   # Where to look, spread evenly
+    path:Path,        # A video file
+    index:FrameIndex, # What `scan` gave
+    places:int=8,     # Where to look, spread evenly
 )->float: # 0 to 1
     "Share of the picture that changes within half a second"
-    gap = min(.5, info.seconds/2)
-    starts = np.linspace(0, info.seconds - gap, places)
-    thumbs = [p.image @ np.float32([.299, .587, .114]) for p in read_frames(path, [t for s in starts for t in (float(s), float(s + gap))], width=64)]
+    gap = min(.5, index.seconds/2)
+    starts = np.linspace(0, index.seconds - gap, places)
+    thumbs = [p.image @ np.float32([.299, .587, .114]) for p in read_frames(path, [t for s in starts for t in (float(s), float(s + gap))], width=64, index=index)]
     return float(np.mean([np.abs(a - b) > 16 for a, b in zip(thumbs[::2], thumbs[1::2])]))
 
 # %% ../../nbs/1_dataset/10_curation.ipynb #48db5ac9
 STEPS = ((.20, 4.), (.10, 3.), (.03, 2.), (0., 1.))  # From this motion on, this many frames a second
 
 def rate(
-    c:Candidate,    # What the manifest says
-    path:Path,      # The file
-    info:VideoInfo, # What `probe` said of it
-    fps:float=0,    # A rate for all videos the manifest says nothing of; 0 to measure
+    c:Candidate,      # What the manifest says
+    path:Path,        # The file
+    index:FrameIndex, # What `scan` gave
+    fps:float=0,      # A rate for all videos the manifest says nothing of; 0 to measure
 )->tuple[float, str]: # Frames a second, and why
     "How often to look at a video (section 3.2)"
     if c.fps: return c.fps, f'manifest: fps {c.fps:g}'
     if c.motion == 'static': return 1., 'manifest: motion static'
     if c.motion != 'dynamic' and fps: return fps, f'parameter: fps {fps:g}'
-    m = motion(path, info)
+    m = motion(path, index)
     by_motion = next(f for step, f in STEPS if m >= step)
     if c.motion == 'dynamic': return max(2., by_motion), f'manifest: motion dynamic, measured {m:.3f}'
     return by_motion, f'measured: motion {m:.3f}'
 
 # %% ../../nbs/1_dataset/10_curation.ipynb #0742cd16
 def raise_rate(
-    path:Path,      # The file
-    info:VideoInfo, # What `probe` said of it
-    fps:float,      # Rate chosen so far
-    rule:str,       # Why
-)->tuple[float, str]: # A rate that yields two distinct frames where the file has them
+    index:FrameIndex, # What `scan` gave
+    fps:float,        # Rate chosen so far
+    rule:str,         # Why
+)->tuple[float, str]: # A rate that shows two distinct frames where the file has them
     "Look often enough at a short clip to see two different frames"
-    if info.frames < 2: return fps, f'{rule}; the file has one frame'
-    tries = [fps] + [n/info.seconds for n in (2, 4, 8, 16, 32, 64, info.frames) if n/info.seconds > fps]
-    for f in tries:
-        due = times_at(info, f)
-        if len(due) > 1 and len({p.frame.index for p in read_frames(path, due[:64], width=16)}) > 1:
-            return f, rule if f == fps else f'{rule}; raised from {fps:g} a second, at which only one frame is due'
-    return fps, f'{rule}; no rate tried shows a second frame'
+    if len(index) < 2: return fps, f'{rule}; the file has one frame'
+    if len(distinct(index, times_at(index, fps))) > 1: return fps, rule
+    tries = (n/index.seconds for n in (2, 4, 8, 16, 32, 64, 128, 256))
+    more = next((f for f in tries if f > fps and len(distinct(index, times_at(index, f))) > 1), None)
+    if more is None: return fps, f'{rule}; no rate tried shows a second frame'
+    return more, f'{rule}; raised from {fps:g} a second, which shows one frame only'
 
 # %% ../../nbs/1_dataset/10_curation.ipynb #2ebc038f
 def curate(
@@ -161,8 +160,8 @@ def curate(
     "Look into one file"
     if c.first: return Drop('curation', c.path, 'identical file', f'{c.path} has the same bytes as {c.first}, which comes before it')
     path = Path(folder)/c.path
-    info = probe(path)
-    sample_fps, rule = raise_rate(path, info, *rate(c, path, info, fps))
+    index = scan(path); info = probe(path, index)
+    sample_fps, rule = raise_rate(index, *rate(c, path, index, fps))
     return Video(c.id, c.path, c.source, info.seconds, info.fps, info.frames, info.width, info.height, info.codec, info.truncated, sample_fps, rule)
 
 def find(
