@@ -90,6 +90,11 @@ class Canvas:
         arcs = _CIRCLE*r + np.where(_CIRCLE > 1e-9, (x1-r, y1-r), (x0+r, y0+r))
         self.polygon(arcs, colour, k, alpha)
 
+    def uncover(self, x0, y0, x1, y1):
+        "Put the backdrop back in a rectangle: what stood there is hidden behind it"
+        a, b, c, d = (int(round(v*self.k)) for v in (max(x0, 0), max(y0, 0), x1, y1))
+        self.px[b:d, a:c] = 0 if self.ids else self.back[b:d, a:c]
+
     def line(self, pts, width, colour='grey', k=0.):
         "A stroke of round ends through the points"
         w = max(1, int(round(width*self.grow*self.k)))

@@ -13,12 +13,16 @@ from pathlib import Path
 from tqdm.auto import tqdm
 from ..records import content_id, replace_file
 from ..video import write_video
+from .cooking import cooking
+from .people import people
+from .rooms import rooms
 from .scene import Scene
+from .story import story
 from .towers import towers
 from .traffic import traffic
 
 # %% ../../nbs/0_foundation/03k_render.ipynb #9057397d
-FAMILIES = dict(traffic=traffic, towers=towers)
+FAMILIES = dict(traffic=traffic, cooking=cooking, rooms=rooms, towers=towers, people=people, story=story)
 
 def make_scene(
     number:int,               # Which scene of the world, from 0

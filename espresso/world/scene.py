@@ -113,7 +113,7 @@ def _draw(self, t, width=WIDTH)->np.ndarray: # uint8 `[height, width, 3]`
     if (k, width) not in self._painted:
         c = Canvas(width); light = self.shots[k][1](c)
         paper(c, self.seed, light or 1.); self._painted[k, width] = c.px
-    c = Canvas(width); c.px = self._painted[k, width].copy()
+    c = Canvas(width); c.back = self._painted[k, width]; c.px = c.back.copy()
     for _, draw in self.actors: draw(c, t)
     return c.picture()
 

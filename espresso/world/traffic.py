@@ -8,6 +8,7 @@ __all__ = ['SKIES', 'SPOTS', 'WALLS', 'ROOFS', 'CAUSES', 'CLEAR', 'street', 'tra
 # %% ../../nbs/0_foundation/03e_traffic.ipynb #56426eba
 from .canvas import BRIGHT, gradient
 from .cast import ball, bench, bird, house, lamp_post, person, traffic_light, tree, vehicle
+from .questions import because, said
 from .scene import Scene, State, Track
 
 # %% ../../nbs/0_foundation/03e_traffic.ipynb #67c64f50
@@ -138,28 +139,25 @@ def _crosser(s, b, now, what, name, colour):
 def _traffic_events(s, b, why, n, c_late):
     "The chain: cause, stop, stop behind, free way, on they go"
     stop, go = b['cause'][0]+1.1, b['go'][0]
-    s.event('cause', b['cause'][0], b['clear'][0], _say(CAUSES[why], n))
+    s.event('cause', b['cause'][0], b['clear'][0], said(CAUSES[why], n))
     s.event('stop', stop-.6, stop, f"The {n['a']} stopped.", 'cause'); s.event('stop behind', stop-.1, stop+.5, f"The {n['b']} stopped.", 'stop')
-    s.event('clear', b['clear'][0], go, _say(CLEAR[why], n), 'cause')
+    s.event('clear', b['clear'][0], go, said(CLEAR[why], n), 'cause')
     s.event('go', go, s.seconds, f"The {n['a']} drove on.", 'clear')
     t = go+.3 if c_late else .2
     s.event('oncoming', t, t+2.3, f"The {n['c']} drove through.")
-
-def _say(text, n): 
-    text = text.format(**n); return text[0].upper() + text[1:] + ('' if text.endswith('.') else '.')
 
 def _traffic_questions(s, b, why, n, f, c_late, walk_late):
     "Questions over the chain, the vehicles, and the places"
     a, bb, c, mid = f"the {n['a']}", f"the {n['b']}", f"the {n['c']}", b['cause'][0]+.8
     cause = f[why][0] if why in ('ball', 'duck') else f[why]
     clear = f[why][1] if why in ('ball', 'duck') else f[why+' clear']
-    texts = {k: _say(v, n) for k, v in CAUSES.items()}
-    reasons = {k: 'Because ' + v[0].lower() + v[1:] for k, v in texts.items()}
+    texts = {k: said(v, n) for k, v in CAUSES.items()}
+    reasons = {k: because(v) for k, v in texts.items()}
     core = [(cause, mid), (f['a waits'], None)]
     s.ask('why', reasons[why], reasons.values(), core, who=a, did='stop before the crossing')
     s.ask('cause', texts[why], texts.values(), core, event=f'{a} stopped before the crossing')
     s.ask('root', texts[why], texts.values(), core[:1] + [(f['a waits'], None), (f['b waits'], None)], hops=3, event=f'{bb} stopped behind {a}')
-    s.ask('goon', _say(CLEAR[why], n), [_say(v, n) for v in CLEAR.values()], [(f['a waits'], None), (clear, s.seconds)], hops=3, who=a)
+    s.ask('goon', said(CLEAR[why], n), [said(v, n) for v in CLEAR.values()], [(f['a waits'], None), (clear, s.seconds)], hops=3, who=a)
     order = [n['a'], n['b'], n['c']] if c_late else [n['c'], n['a'], n['b']]
     names = [f'The {v}.' for v in order + [n['absent']]]
     drives = [(f['c drives'], None), (f['b drives'], s.seconds), (f['a drives'], s.seconds)]
