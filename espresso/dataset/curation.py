@@ -146,9 +146,8 @@ def raise_rate(
     "Look often enough at a short clip to see two different frames"
     if len(index) < 2: return fps, f'{rule}; the file has one frame'
     if len(distinct(index, times_at(index, fps))) > 1: return fps, rule
-    tries = (n/index.seconds for n in (2, 4, 8, 16, 32, 64, 128, 256))
-    more = next((f for f in tries if f > fps and len(distinct(index, times_at(index, f))) > 1), None)
-    if more is None: return fps, f'{rule}; no rate tried shows a second frame'
+    last = float(index.times[-1])
+    more = (int(fps*last) + 1)/last   # the last frame lies on a multiple of this rate
     return more, f'{rule}; raised from {fps:g} a second, which shows one frame only'
 
 # %% ../../nbs/1_dataset/10_curation.ipynb #2ebc038f
