@@ -169,9 +169,10 @@ def _moved(old, r, f, dx, dy, image, l):
     h, w = l.grey.shape
     ahead, stay = r.mask & ~old.mask, fit(old.mask, r.mask, 0, 0)
     if math.hypot(dx, dy) < .02*max(h, w) or r.area > .3 or r.outline < .5 or f < (.7 if r.colour in DULL else .55): return False
-    for d, k in ((dx/w, 0), (dy/h, 1)):     # a bar that reaches the border has no end to see it move by
-        ends = min(old.box[k], r.box[k]) < .02, max(old.box[k+2], r.box[k+2]) > .98
-        if abs(d) > .02 and any(ends) and (all(ends) or r.box[k+2]-r.box[k] > .5): return False
+    ends = [(min(old.box[k], r.box[k]) < .02, max(old.box[k+2], r.box[k+2]) > .98) for k in (0,1)]
+    if any(ends[0]) and any(ends[1]): return False     # what lies in a corner, and a bar that reaches the border, have no end to see them move by
+    for d, k in ((dx/w, 0), (dy/h, 1)):
+        if abs(d) > .02 and any(ends[k]) and (all(ends[k]) or r.box[k+2]-r.box[k] > .5): return False
     if 1-stay < 1.5*(1-f)+.02 or not ahead.any() or l.changed[ahead].mean() < .3: return False
     total = np.float64([[1,0,dx], [0,1,dy]]) if l.move is None else np.column_stack([l.move[:,:2], l.move[:,2]+(dx,dy)])
     alike = [(strongest(cv2.absdiff(cv2.warpAffine(x, total, (w, h)), l.image)) < 2*STEP)[r.mask].mean() for x in (image, relight(image, l.image))]

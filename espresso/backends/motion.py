@@ -16,7 +16,7 @@ def corners(
     grey:np.ndarray, # uint8 `[h, w]`
 )->tuple: # Key points and their descriptors
     "Corners to match with those of another picture"
-    return cv2.ORB_create(400, fastThreshold=10).detectAndCompute(grey, None)
+    return cv2.ORB_create(400, fastThreshold=10).detectAndCompute(grey, None) if min(grey.shape) >= 40 else ((), None)
 
 def camera_move(
     a:tuple,      # Corners of the earlier picture
@@ -34,8 +34,9 @@ def camera_move(
     if move is None: return None
     good = good.ravel() > 0
     h, w = shape
-    quarters = {(x > w/2, y > h/2) for x, y in pa[good]}
-    return move if good.sum() >= 12 and good.mean() > .4 and len(quarters) >= 3 else None
+    if good.sum() < 12 or good.mean() < .4: return None
+    quarters, spread = {(x > w/2, y > h/2) for x, y in pa[good]}, np.ptp(pa[good], axis=0)/(w, h)
+    return move if len(quarters) >= 3 and spread.min() > .4 else None
 
 def shift(
     move:np.ndarray, # From `camera_move`
