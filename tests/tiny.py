@@ -140,9 +140,23 @@ def bge(folder, modules=True):
     from transformers import XLMRobertaConfig, XLMRobertaModel
     torch.manual_seed(0)
     tok = tokens(['<pad>', '</s>', '<s>', '<unk>'], unk_token='<unk>', bos_token='<s>')
+    tok.backend_tokenizer.post_processor = processors.TemplateProcessing(single='<s> $A </s>', special_tokens=[('<s>', 2), ('</s>', 1)])
     config = XLMRobertaConfig(vocab_size=len(tok), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=130, pad_token_id=tok.pad_token_id)
     save(folder, XLMRobertaModel(config), tok)
     if modules:
         body = Transformer(str(folder), max_seq_length=128)
         SentenceTransformer(modules=[body, Pooling(64, pooling_mode='cls'), Normalize()], device='cpu').save(str(folder))
     return folder
+
+def two_passes(r, ask, limits=(512, 512)):
+    "Evidence and answer as two requests that know nothing of each other: everything is read twice, by transformers' own `generate`. Token ids of both"
+    def write(batch, limit):
+        out = r.model.generate(**batch, max_new_tokens=limit, do_sample=False, eos_token_id=r.ends, pad_token_id=r.pad, suppress_tokens=[r.processor.image_token_id])
+        return out[0, batch['input_ids'].shape[1]:].tolist()
+    with torch.inference_mode():
+        evidence = write(r.encode([ask]), limits[0])
+        batch = r.encode([ask])
+        more = torch.tensor([[t for t in evidence if t not in r.ends] + r.bridge])
+        for name, fill in ('input_ids', more), ('attention_mask', more*0 + 1), ('mm_token_type_ids', more*0):
+            if name in batch: batch[name] = torch.cat([batch[name], fill.to(batch[name])], 1)
+        return evidence, write(batch, limits[1])
