@@ -9,7 +9,7 @@ from espresso.dataset.markup import Mention, from_centre, mark, parse_markup, pl
 from espresso.records import BenchmarkItem, Caption, Evidence, Frame, FrameGroup, KeyItem, QAPair, Verdict, Video, content_id
 from espresso.video import write_video
 
-TAGS = ['<obj_start>', '<obj_end>', '<box_start>', '<box_end>', '[]', '[[1, 2, 3, 4]]', 'car', ' ', '(A): ', '"', '\n', 'ß', '"]']
+TAGS = ['<obj_start>car<obj_end><box_start>[]<box_end>', '<obj_start>', '<obj_end>', '<box_start>', '<box_end>', '[]', '[[1, 2, 3, 4]]', 'car', ' ', '(A): ', '"', '\n', 'ß', '"]']
 text = st.one_of(st.text(max_size=20), st.lists(st.sampled_from(TAGS), max_size=12).map(''.join))
 share = st.floats(0, 1, width=32)
 box = st.tuples(share, share, share, share).map(lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]), max(b[1], b[3])))
