@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..backends.seeing import image_processor, shrink
 from ..backends.weights import model_folder, model_name, place, pretrained
 from ..records import Stop
+from .work import Work
 from ..video import Picture
 
 # %% ../../nbs/3_reasoner/30_model.ipynb #1d7dc9fb
@@ -78,6 +79,7 @@ class Reasoner:
     "A model that can be asked for evidence and answers"
     def __init__(self, name, model, processor, pixels):
         self.name, self.model, self.processor, self.pixels, self.tokenizer = name, model, processor, pixels, processor.tokenizer
+        self.work = Work(model)
         self.mark, text = picture_mark(processor), bridge(processor, name)
         self.bridge = self.tokenizer(text, add_special_tokens=False)['input_ids']
         ends = model.generation_config.eos_token_id
