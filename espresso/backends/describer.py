@@ -319,12 +319,12 @@ def describe(
         if lights[i] != 'black':
             s += [f'A person is facing the camera {_spot(below(f))}.' for f in l.faces[:1]]
             if not l.faces: s += [f'A person is {_spot(b)}.' for b in l.standing[:1]]
-            s += [f'{_a(t.name())} is moving {d} {_spot(t.seen[i].box, t.seen[i].centre)}.' for t, d in go[:2]]
+            s += list(dict.fromkeys(f'{_a(t.name())} is moving {d} {_spot(t.seen[i].box, t.seen[i].centre)}.' for t, d in go))[:2]
             s += happenings(looks, tracks, i)
             if tones[i]: s.append(f'The picture is {tones[i]}.')
             words = camera_words(l.move, l.grey.shape) if l.move is not None else ''
             still = standings([t for t in things if i in t.seen and t not in [m[0] for m in go]], i)
-            s += still[:max(1, min(3, 7-len(s)-bool(words)))]
+            s += still[:max(1, min(4, 7-len(s)-bool(words)))]
             if words: s.append(f'The camera is {words}.')
         out.append(' '.join((s or ['The picture is neither dark nor bright.'])[:7]))
     return out
