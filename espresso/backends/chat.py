@@ -41,7 +41,7 @@ def fault_of(
         slow = isinstance(error, openai.APITimeoutError)
         return Fault('again', 'did not answer in time' if slow else 'broke the connection', billed=True)
     status, code = getattr(error, 'status_code', 0), str(error.code or '')
-    said = error.body.get('message') if isinstance(error.body, dict) else error.body
+    said = error.body.get('message') or error.body.get('detail') if isinstance(error.body, dict) else error.body
     said = f'answers {status}: {str(said or error.message)[:300]}'
     if status in (401, 403): return Fault('stop', f'refuses the key ({status})')
     if status == 404: return Fault('stop', f'{said}; check the name of the model, and that base_url ends where the server wants it, mostly in /v1')
