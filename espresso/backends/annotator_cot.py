@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['carriers', 'things', 'key_objects', 'write_evidence', 'choose_task', 'changes', 'plain', 'write_distractors']
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #75109ac9
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #548ffaa0
 import re
 from itertools import combinations, product
 from math import prod
@@ -13,7 +13,7 @@ from random import Random
 from .facts import COLOURS, Fact, clause, content_words, names, read_facts, read_prompt, section, upper_first
 from .moments import carry, fits, holds, moments, stems, weights
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #68b52a7a
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #a644da96
 def _path(options, turns, early):
     "One caption for each moment: fewest, then closest together or earliest"
     options = [sorted(o) for o in options]
@@ -21,6 +21,10 @@ def _path(options, turns, early):
     paths = list(product(*options))
     in_order = [p for p in paths if all(map(fits, p, p[1:], turns[1:]))]
     return min(in_order or paths, key=lambda p: (len(set(p)), sum(p) if early else max(p) - min(p), p))
+
+def _starts(options):
+    "Captions in which something begins: it is not in the one before"
+    return {n: fs for n, fs in options.items() if n-1 not in options}
 
 def carriers(
     facts:list[Fact], # Facts of all captions, in order of time
@@ -32,7 +36,9 @@ def carriers(
     for text, floor in (answer, .5), (question, .8):
         told = [(m, o) for m in moments(text) if (o := carry(m, facts, weight, floor))]
         if len(chosen) > 1 or not told: continue
-        path = _path([o for _, o in told], [m.turn for m, _ in told], re.search(r'\bfirst\b', answer, re.I))
+        turns = [m.turn for m, _ in told]
+        told = [(m, _starts(o) if after == 'before' else o) for (m, o), after in zip(told, [*turns[1:], ''])]
+        path = _path([o for _, o in told], turns, re.match('first', answer, re.I))
         for n, (_, o) in zip(path, told): chosen.setdefault(n, []).extend(o[n])
     if len(chosen) < 2: _contrast(facts, chosen, set(content_words(f'{question} {answer}')))
     return {n: sorted(set(fs), key=facts.index) for n, fs in sorted(chosen.items())}
@@ -46,7 +52,7 @@ def _contrast(facts, chosen, about):
         if len(chosen) < 2 or f.number in chosen: chosen.setdefault(f.number, []).append(f)
         else: break
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #2324d0dc
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #ff96b6db
 _NO_OBJECTS = frozenset('picture camera scene view image frame video something nothing someone everything line kerb middle edge screen background moment time'.split())
 
 def things(
@@ -78,16 +84,17 @@ def write_evidence(
 )->dict: # `captions` that carry the answer, reworded; `key_objects`, a list for each; `evidence`, one sentence
     "The reply to a request for evidence"
     p = read_prompt(prompt)
-    core = carriers(read_facts(p.captions), p.question, p.answer)
+    facts, time = read_facts(p.captions), {c.number: c.time_s for c in p.captions}
+    core = carriers(facts, p.question, p.answer)
     said = {n: ', and '.join(dict.fromkeys(_small(clause(f, past=False)) for f in fs)) for n, fs in core.items()}
-    time = {c.number: c.time_s for c in p.captions}
+    rest = {n: [clause(f, past=False) for f in facts if f.number == n and f not in fs][:4] for n, fs in core.items()}
     order = ['First'] + ['then']*(len(core) - 2) + ['finally']*(len(core) > 1)
     parts = [f'{o}, at {time[n]:.1f} s, {said[n]}' for o, n in zip(order, core)]
-    return dict(captions=[f'At {time[n]:.1f} s {said[n]}.' for n in core],
+    return dict(captions=[' '.join(f'{upper_first(x)}.' for x in [f'at {time[n]:.1f} s {said[n]}', *rest[n]]) for n in core],
                 key_objects=[key_objects(fs, f'{p.question} {p.answer}') for fs in core.values()],
                 evidence='; '.join(parts) + '.')
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #1d3bed8a
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #ef682760
 _TASKS = { # task: (cues in the question, cues in the answer)
  'Cooking Steps': (r'cook\w* (?:technique|method|step)|(?:chef|cook|pan|pot|oven|stove|dish|recipe|dough|fry\w*|stir\w*|chop\w*|bak\w+|boil\w*|slic\w+).*\b(?:step|order|sequence|next|after|before|then|first|technique|prepar\w+)|(?:step|order|sequence|next|after|before|then|first|prepar\w+|how).*(?:chef|cook|\bpan\b|\bpot\b|oven|stove|dish|recipe|dough)', r'stir|chop|\bfry|boil|bak(?:e|ing)|simmer|pour\w* .*(?:pan|pot|bowl)'),
  'Ingredient Details': (r'ingredient|(?:purpose|use|amount|colou?r|kind) of the (?:liquid|sauce|oil|spice|flour|sugar|salt|egg|onion|meat|vegetable)|what .*(?:added|put|poured|mixed) (?:to|into|in) the (?:pan|pot|bowl|mixture|dish)|seasoning|spices?\b', r'ingredient|flour|sauce|spice|vegetable|onion|\begg|sugar|\boil\b'),
@@ -118,7 +125,7 @@ def choose_task(
     if best == 'Others' or found[best][0] < 2: return dict(task='Others', why='no cue of any task stands in the question')
     return dict(task=best, why=f'the words "{found[best][1]}" are a cue of {best}')
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #89debe5c
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #c0c40a2e
 _OPPOSITE = dict(x for pair in '''left/right open/closed opening/closing opened/closed opens/closes on/off up/down upper/lower before/after into/out·of towards/away·from toward/away·from
  above/below inside/outside full/empty bright/dark start/stop starts/stops started/stopped begins/ends began/ended entering/leaving enters/leaves behind/in·front·of rising/falling
  rises/falls appears/disappears appeared/disappeared increases/decreases faster/slower large/small big/small same/different more/fewer happy/sad calm/excited moving/resting yes/no front/back
@@ -159,7 +166,7 @@ def changes(
     for m in re.finditer(r'\b\d+(?:\.\d+)?(?= s(?:econds)?\b)', text): out.extend(('time', _put(text, m, f'{f.time_s:g}')) for f in facts if f'{f.time_s:g}' not in text)
     return [(k, t) for k, t in dict.fromkeys(out) if t != text]
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #41951c59
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #13ec1633
 _DENIED = [(r'\b(is|are|was|were|can|could|will|does|do|did|has|have|had)\b', r'\1 not')]
 _LAST = ['None of this happens in the video', 'Only the opposite of this happens', 'This happens only after the end of the video']
 
