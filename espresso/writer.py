@@ -25,7 +25,7 @@ def write_video(
     rate = Fraction(fps).limit_denominator(1001)
     options = {'crf': str(crf), 'preset': preset, 'threads': '1'}
     layout = {'fflags': '+bitexact'} | ({'movflags': '+faststart'} if Path(path).suffix in ('.mp4', '.mov') else {})
-    if gop: options['x264-params'] = f'keyint={gop}:min-keyint={gop}:scenecut=0'
+    options['x264-params'] = 'cpu-independent=1' + (f':keyint={gop}:min-keyint={gop}:scenecut=0' if gop else '') # its quick sums differ from run to run
     with av.open(f'file:{path}', 'w', options=layout) as c:
         s = c.add_stream('libx264', rate=rate, options=options, pix_fmt='yuv420p')
         s.codec_context.flags |= 1 << 23 # bitexact
