@@ -168,4 +168,4 @@ def _tower_questions(s, b, why, n, f, deed, manner, before, after):
     s.ask('next', deeds[list(DEEDS).index(deed)], deeds, [(f['heap'], None), (f['deed'], None)], who=kid, event='the tower had fallen')
     if manner:
         all_ = [f'{m.capitalize()}.' for m in MANNERS.values()]
-        s.ask('behaviour', f'{MANNERS[manner].capitalize()}.', all_, [(f['cat before'], 0), (f['cat after'], None)], hops=2, who=f"the {n['cat']}", event='the tower fell')
+        s.ask('behaviour', f'{MANNERS[manner].capitalize()}.', all_, [(f['cat before'], 0), (f['cat after'], s.seconds), (f['heap'], None)], hops=2, who=f"the {n['cat']}", event='the tower fell')
