@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['UNNAMED', 'DULL', 'RULES', 'Spell', 'tracks', 'Draft', 'seconds', 'again', 'changes', 'ask_change', 'ask_after',
            'ask_before', 'ask_time', 'ask_story', 'ask_count', 'ask_order', 'ask_kept', 'ask_view', 'ask_retell',
-           'good', 'worth', 'find_pairs', 'write_pairs']
+           'cuts', 'good', 'worth', 'find_pairs', 'write_pairs']
 
 # %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #a4a41665
+import re
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
-from .facts import Fact, Line, clause, content_words, read_facts, read_prompt, the, upper_first
+from itertools import combinations, islice, pairwise
+from .facts import Fact, Line, clause, content_words, read_facts, read_prompt, sentences, the, upper_first
 
 # %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #57609b7d
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Spell:
     after_change: bool       # Something else was said of the thing before
 
 UNNAMED = frozenset('something someone somebody nothing nobody everything everyone'.split())
-DULL = frozenset('picture scene image view light camera background frame lighting'.split()) # Whole subjects; the traffic light is none of them
+DULL = frozenset(['whole picture']) | frozenset('picture scene image view light camera background frame lighting'.split()) # Whole subjects; the traffic light is none of them
 
 def tracks(
     facts:list[Fact], # Facts in order of time
@@ -33,7 +34,9 @@ def tracks(
     return [_spells(part) for fs in families.values() for part in _clear(fs)]
 
 def _clear(fs):
-    "Facts of one thing, split until no caption says two of a part"
+    "Facts of one thing, split until no caption says two of a part; *a* thing said twice in a caption is two things"
+    some = [f.number for f in fs if re.match('an? ', f.sentence, re.I)]
+    if len(set(some)) < len(some): return []
     fs = list({(f.number, f.rest): f for f in fs}.values())
     if len({f.number for f in fs}) == len(fs): return [fs]
     parts = {}
@@ -68,14 +71,14 @@ def again(
     f:Fact, # A fact whose subject was just named
 )->str: # `it`, `they`, or the name once more for people
     "How to name a thing a second time"
-    if set(f.subject.split()) & _PEOPLE or not f.article: return the(f)
-    return 'they' if f.plural else 'it'
+    if f.plural: return 'they'
+    return the(f) if set(f.subject.split()) & _PEOPLE or not f.article else 'it'
 
 def _verb(f): return 'were' if f.plural else 'was'
 def _them(f): return again(f).replace('they', 'them')
 def _was(f): return f'{_verb(f)} {f.rest}'
 def _ask(f): return {'action': 'What {} {} doing', 'place': 'Where {} {}', 'feeling': 'How {} {} feeling'}.get(f.kind, 'What was seen of {1}').format(_verb(f), the(f))
-def _starting(f): return f"turned {f.rest}" if f.kind == 'colour' else _was(f)
+def _starting(f): return f"turned {f.rest}" if f.kind == 'colour' else f'started {f.rest}' if f.kind == 'action' else _was(f)
 def _being(f): return f"{the(f)} {'' if f.kind == 'action' else 'being '}{f.rest}"
 def _listed(xs): return f"{', '.join(xs[:-1])}, and {xs[-1]}" if len(xs) > 2 else ' and '.join(xs)
 
@@ -131,7 +134,8 @@ def ask_time(lines, facts, spells):
         for s0, s1 in pairwise(track):
             a, b = _at(s0, s0.lines[0]), _at(s1, s1.lines[-1])
             t0, t1 = lines[a.number].time_s, lines[b.number].time_s
-            ask = f'Where does {the(a)} go' if a.kind == b.kind == 'place' else f'How does what is seen of {the(a)} change'
+            ask = f'Where did {the(a)} go' if a.kind == b.kind == 'place' else f'What changed about {the(a)}'
+            if a.kind == b.kind == 'action': ask = f'What {_verb(a)} {the(a)} doing at first, and what later,'
             yield Draft(f'{ask} between {t0:g} and {seconds(t1)}?',
                         f'At {seconds(t0)} {clause(a)}, and by {seconds(t1)} {the(b)} {_was(b)}.', (a.number, b.number), (a, b))
 
@@ -164,7 +168,7 @@ def ask_count(lines, facts, spells):
 # %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #853a7ede
 def ask_order(lines, facts, spells):
     "In what order are these first seen?"
-    starts = [_at(s, s.lines[0]) for t in spells for s in t if sum(s.fact.rest == o.fact.rest for o in t) == 1]
+    starts = [_at(s, s.lines[0]) for t in spells for s in t if (len(t) > 1 or s.lines[0]) and sum(s.fact.rest == o.fact.rest for o in t) == 1]
     for three in combinations(sorted(starts, key=lambda f: f.number), 3):
         if len({f.number for f in three}) < 3 or len({f.subject for f in three}) < 2: continue
         a, b, c = three
@@ -187,14 +191,15 @@ def ask_view(lines, facts, spells):
     "What was seen just before the blue bus came into view?"
     if sum(not f.subject for f in facts) * 5 > len(facts): return
     for track in spells:
-        name = track[0].fact.subject
-        seen = [l.number for l in lines if name.lower() in ' '.join(l.text.lower().split())]
+        name = track[0].fact.subject.lower(); kin = ' '.join(name.split()[-2:]).rstrip('s')
+        seen = [l.number for l in lines if name in ' '.join(l.text.lower().split())]
         if seen != list(range(seen[0], seen[-1]+1)): continue
         for here, gone in ((seen[0], seen[0]-1), (seen[-1], seen[-1]+1)):
             f = next((s.fact for s in track if here in s.lines), None)
-            if f is None or not 0 <= gone < len(lines): continue
+            if f is None or not 0 <= gone < len(lines) or kin in lines[gone].text.lower() or len(sentences(lines[gone].text)) > 5: continue
+            then = {(y.subject, y.rest) for y in facts if y.number == here}
             near = [x for x in facts if x.number == gone and x.subject and x.subject not in DULL | UNNAMED]
-            x = next((x for x in near if (x.subject, x.rest) not in {(y.subject, y.rest) for y in facts if y.number == here}), near[0] if near else None)
+            x = min(near, key=lambda x: ((x.subject, x.rest) in then, x.kind != 'action'), default=None)
             if x is None: continue
             it, f = again(f), replace(f, number=here)
             if gone < here: yield Draft(f'What was seen just before {the(f)} came into view, and what was seen of {_them(f)} then?',
@@ -203,47 +208,50 @@ def ask_view(lines, facts, spells):
                               f'When {the(f)} {_verb(f)} last seen, {it} {_was(f)}; once {it} {_verb(f)} out of view, {clause(x)}.', (here, gone), (f, x))
 
 # %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #8769eb4b
-_OPENERS = frozenset('a an the in on at there he she it they his her this that two three some several another with as after before while one smoke steam water rain snow'.split())
+_OPENERS = frozenset('both all each a an the in on at there he she it they his her this that two three some several another with as after before while one smoke steam water rain snow'.split())
 
 def _plain(f):
-    "A fact within a sentence"
-    if f.subject: return clause(f)
+    "A sentence within a sentence"
     s = f.rest; first = s.split()[0].lower()
     return s[:1].lower() + s[1:] if first in _OPENERS | UNNAMED or first.endswith('s') else s # Another word may be somebody's name
 
 def _telling(lines):
-    "The first short sentence of each caption that no earlier caption said"
+    "The first short sentence of each caption that is no fact and that no earlier caption said"
     said, out = set(), []
     for f in read_facts(lines):
         key = frozenset(content_words(f.sentence))
-        if f.subject in DULL | UNNAMED: continue
-        if key and key not in said and 3 <= len(f.sentence.split()) <= 16 and not f.sentence.endswith('?') and (not out or out[-1].number != f.number): out.append(f)
+        if f.subject or not key or key in said: continue
+        if 3 <= len(f.sentence.split()) <= 16 and not f.sentence.endswith('?') and (not out or out[-1].number != f.number): out.append(f)
         said.add(key)
     return out
 
 def ask_retell(lines, facts, spells):
-    "In what order does this happen?"
+    "In what order does this happen, and what comes after it?"
     told = _telling(lines)
-    if len(told) > 2:
-        a, b, c = told[0], told[len(told)//2], told[-1]
-        yield Draft(f'In what order are these seen: {_plain(c)}; {_plain(a)}; {_plain(b)}?',
-                    f'First {_plain(a)}, then {_plain(b)}, and finally {_plain(c)}.', (a.number, b.number, c.number), (a, b, c))
-    for a, b in pairwise(told):
-        t0, t1 = lines[a.number].time_s, lines[b.number].time_s
-        yield Draft(f'What is seen at {seconds(t0)}, and what has taken its place by {seconds(t1)}?',
-                    f'At {seconds(t0)}, {_plain(a)}; by {seconds(t1)}, {_plain(b)}.', (a.number, b.number), (a, b))
+    for a, b, c in zip(told, told[1:], told[2:]):
+        yield Draft(f'In what order are these seen: {_plain(c)}; {_plain(a)}; {_plain(b)}?', f'First {_plain(a)}, then {_plain(b)}, and finally {_plain(c)}.', (a.number, b.number, c.number), (a, b, c))
+    for a, b, c in zip(told, told[1:], told[2:]):
+        yield Draft(f'What is seen next after {_plain(a)}, and what is seen after that?', f'After {_plain(a)}, {_plain(b)}; then {_plain(c)}.', (a.number, b.number, c.number), (b, c, a))
 
 # %% ../../nbs/0_foundation/07f_annotator_qa.ipynb #8084540a
 RULES = ask_after, ask_change, ask_order, ask_story, ask_before, ask_view, ask_count, ask_kept, ask_time, ask_retell
 
-def good(d:Draft, lines)->bool:
-    "A draft worth asking"
-    words = [set(content_words(l.text)) for l in lines]
+def cuts(lines)->set[int]:
+    "Captions with which another scene begins: nothing is asked across them"
+    return {n for n, l in enumerate(lines) if 'the scene is new' in l.text.lower()}
+
+def good(
+    d:Draft,    # A draft
+    lines,      # Captions
+    words,      # [captions] set of carrying words
+    said,       # [captions] set of (subject, rest)
+)->bool: # Worth asking?
+    "More than one caption, none of which would do; one scene; something in common; a fair length"
+    if len({lines[n].text for n in d.cited}) < 2 or not 10 <= len(d.answer.split()) <= 40: return False
     told = set(content_words(d.answer)) & set().union(*words)
-    said = {(f.subject, f.rest) for f in d.facts}
-    alone = any(told <= words[n] and said <= {(f.subject, f.rest) for f in read_facts(lines[n:n+1])} for n in range(len(lines)))
+    alone = any(told <= w and {(f.subject, f.rest) for f in d.facts} <= s for w, s in zip(words, said))
     linked = all(words[a] & words[b] for a,b in pairwise(sorted(d.cited)))
-    return len(set(d.cited)) > 1 and len({l.text for n,l in enumerate(lines) if n in d.cited}) > 1 and linked and not alone and 10 <= len(d.answer.split()) <= 40
+    return linked and not alone and not cuts(lines) & set(range(min(d.cited)+1, max(d.cited)+1))
 
 def worth(d:Draft)->float:
     "How much a draft has to say: what things do, told by states of other things, is best; the picture as a whole is least"
@@ -258,7 +266,9 @@ def find_pairs(
     "Write questions over captions"
     lines = tuple(replace(l, number=i) for i,l in enumerate(lines))
     facts = read_facts(lines); spells = tracks(facts)
-    piles = [sorted((d for d in rule(lines, facts, spells) if good(d, lines)), key=worth, reverse=True) for rule in RULES]
+    words = [set(content_words(l.text)) for l in lines]
+    here = [{(f.subject, f.rest) for f in facts if f.number == l.number} for l in lines]
+    piles = [sorted((d for d in islice(rule(lines, facts, spells), 300) if good(d, lines, words, here)), key=worth, reverse=True) for rule in RULES]
     chosen, said, asked = [], [], {}
     def fresh(d):
         key = {(f.subject, f.rest) for f in d.facts}

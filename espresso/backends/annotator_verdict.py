@@ -9,7 +9,7 @@ __all__ = ['Claim', 'claims', 'invented', 'unknown_share', 'disorder', 'judge', 
 import re
 from dataclasses import dataclass, replace
 from .facts import COLOURS, PREPOSITIONS, Fact, Line, content_words, names, read_facts, read_prompt, sentences, stem, upper_first
-from .annotator_qa import seconds, tracks
+from .annotator_qa import cuts, seconds, tracks
 
 # %% ../../nbs/0_foundation/07g_annotator_verdict.ipynb #f0b405fd
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ def _support(facts, subject, rest):
     starts = tuple(s.lines[0] for spells in tracks(mine) for s in spells if s.fact.rest.lower() == rest.lower())
     return lines, starts or tuple(n for n in lines if n-1 not in lines)
 
-_BE = r"(?:was|were|is|are|had been|has been|have been|being|turned|turns)"
-_CUT = re.compile(r"[,;:.?!]|\s(?:and|while|when|once|before|after|until|then|but|both times|by|at \d)\b")
+_BE = r"(?:was|were|is|are|had been|has been|have been|being|turned|turns|started(?= \w+ing\b))"
+_CUT = re.compile(r"[,;:.?!]|\s(?:and|while|when|once|before|after|until|then|but|because|so|as|since|which|who|both times|by|at \d)\b")
 
 def claims(
     text:str,         # An answer or a question
@@ -76,15 +76,16 @@ def _near(facts, subject, rest):
     mine = {f.rest for f in facts if f.subject.lower() == subject}
     want = set(content_words(rest))
     best = max(sorted(mine), key=lambda r: len(want & set(content_words(r))), default='')
-    if want and len(want & set(content_words(best)))*2 > len(want | set(content_words(best))) and want & COLOURS == set(content_words(best)) & COLOURS:
+    said = set(content_words(best))
+    if want and (want <= said or len(want & said)*2 > len(want | said) and want & COLOURS == said & COLOURS):
         return _support(facts, subject, best)
     return (), ()
 
 # %% ../../nbs/0_foundation/07g_annotator_verdict.ipynb #9524f3b2
 _GENERIC = frozenset('''moment time time second order place stage step sequence position start end begin beginning way order thing object state change side left right middle top bottom centre center front view
- motion movement action direction scene part people person event difference feeling answer rest'''.split())
+ video clip viewer reason cause result appearance status condition motion movement action direction scene part people person event difference feeling answer rest'''.split())
 _GLUE = {stem(w) for w in '''same turn see seen show different change become happen go come move keep stay stand remain begin start stop end last separate time follow appear leave disappear view out two three four
- five six seven twice afterwards first then finally come just what part before after later place taken stage step feeling doing doe order through while both left right over'''.split()} | _GENERIC
+ five six seven twice afterwards first then finally come just what part before after later place taken stage step feeling doing doe order through while both left right over'''.split()} | {stem(w) for w in _GENERIC}
 
 def invented(
     text:str,     # Question and answer
@@ -181,8 +182,9 @@ def judge(
     if x := _beside(question, answer, asked, cs, {f.subject.lower() for f in facts if f.subject}): return 'no_continuity', f'The question is about {x}, the answer is not.'
     words = [set(content_words(l.text)) for l in captions]
     told = set(content_words(answer)) & set().union(*words)
-    if any(told <= w and all(i in c.lines for c in cs) for i,w in enumerate(words)): return 'single_frame', 'One moment alone answers it.'
-    return _continuity(cs, words)
+    ordered = len(cs) < 2 and re.search(r'\b(?:then|afterwards|after|before|later|finally|once|until)\b', answer, re.I) # Its steps are told in words of its own
+    if not ordered and any(told <= w and all(i in c.lines for c in cs) for i,w in enumerate(words)): return 'single_frame', 'One moment alone answers it.'
+    return _continuity(cs, words, cuts(captions))
 
 _PRONOUN = re.compile(r'\b(it|they|he|she|them|him|her)\b', re.I)
 def _beside(question, answer, asked, cs, subjects):
@@ -193,7 +195,8 @@ def _beside(question, answer, asked, cs, subjects):
     things = sorted((s for s in subjects if s in question.lower()), key=question.lower().index)
     return f'the {things[0]}' if told and things and things[0] not in told and (not told & set(things) or not _PRONOUN.search(answer)) else ''
 
-def _continuity(cs, words):
+def _continuity(cs, words, cuts):
+    if any(any(max(c.lines) < n for c in cs) and any(min(c.lines) >= n for c in cs) for n in cuts): return 'no_continuity', 'Another scene begins between the moments.'
     spots = sorted({c.lines[0] for c in cs})
     for a, b in zip(spots, spots[1:]):
         if not any(words[x] & words[y] for x in range(a+1) for y in range(b, len(words))): return 'no_continuity', 'The moments share no thing.'

@@ -110,7 +110,8 @@ def read_fact(
     if len(name) > 9 or name[0].lower() in _PRONOUNS or {'who','which','that','and'} & set(map(str.lower, name)): return whole
     proper = not m['det'] and _is_name(name) and m['verb'].lower() == 'is' and name[0].lower() not in _ANY | _STUFF
     subject = ' '.join(name) if proper else ' '.join(name).lower()
-    return Fact(number, time_s, subject, m['rest'].strip(), kind_of(m['rest']), m['verb'].lower() == 'are', sentence, bool(m['det']))
+    rest = re.sub(r'^now\s+', '', m['rest'].strip())
+    return Fact(number, time_s, subject, rest, kind_of(rest), m['verb'].lower() == 'are', sentence, bool(m['det']))
 
 _ANY = frozenset('something someone somebody nothing nobody everything everyone'.split())
 _STUFF = frozenset('smoke steam water rain snow fire light dust oil milk food text music grass sand foam traffic'.split())

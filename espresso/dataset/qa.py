@@ -70,11 +70,10 @@ def find_caption(
     taken,            # Captions found for the same pair before
 )->Caption|None: # None when no caption is near
     "The caption a model meant"
-    want = _plain(re.sub(r'^\s*\[\d+\]\s*(?:[\d.]+ s:)?', '', text))
-    if not want: return None
-    near = [(difflib.SequenceMatcher(None, want, _plain(c.text), autojunk=False).ratio(), c) for c in group.captions]
+    want = _plain(re.sub(r'^\s*\[\d+\]\s*(?:[\d.]+ s:)?', '', text)).split()
+    near = [(difflib.SequenceMatcher(None, want, _plain(c.text).split(), autojunk=False).ratio(), c) for c in group.captions]
     best = max(r for r, _ in near)
-    if best < .9: return None
+    if not want or best < .9: return None
     found = [c for r, c in near if r == best]
     return next((c for c in found if c not in taken), found[0])
 
