@@ -22,10 +22,9 @@ def _standing():
 
 def skin(
     image:np.ndarray, # RGB, uint8 `[h, w, 3]`
-)->float: # Share of pixels
-    "How much of a patch has the hue of skin, light or dark"
-    c = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)
-    return float(((c[...,1] > 135) & (c[...,1] < 180) & (c[...,2] > 75) & (c[...,2] < 128)).mean())
+)->np.ndarray: # uint8 `[h, w]`, 255 where it is
+    "Pixels of the hue of skin, light or dark"
+    return cv2.inRange(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb), (0, 136, 76), (255, 179, 127))
 
 # %% ../../nbs/0_foundation/06c_people.ipynb #c333a9f0
 def below(
@@ -44,12 +43,15 @@ def faces(
     (h, w), out = grey.shape, []
     k = min(1., 240/max(h, w))      # a face of 24 pixels is found as well in a smaller copy, in half the time
     search = cv2.resize(grey, None, fx=k, fy=k, interpolation=cv2.INTER_AREA)
-    for found in _cascade('frontalface_alt2').detectMultiScale(search, 1.2, 4, minSize=(20,20)):
-        x, y, a, _ = (int(v/k) for v in found)
+    ys, xs = np.nonzero(cv2.erode(cv2.resize(skin(image), (search.shape[1], search.shape[0]), interpolation=cv2.INTER_AREA), np.ones((3,3))) > 127)
+    if len(ys) < 60: return out
+    x0, y0 = max(0, xs.min()-20), max(0, ys.min()-20)
+    for found in _cascade('frontalface_alt2').detectMultiScale(search[y0:ys.max()+20, x0:xs.max()+20], 1.2, 4, minSize=(20,20)):
+        x, y, a = int((found[0]+x0)/k), int((found[1]+y0)/k), int(found[2]/k)
         m = a//3
         cut = cv2.resize(grey[max(0,y-m):y+a+m, max(0,x-m):x+a+m], None, fx=60/a, fy=60/a)
         again, _, weights = _cascade('frontalface_default').detectMultiScale3(cut, 1.1, 3, minSize=(36,36), outputRejectLevels=True)
-        if len(again) and max(weights) > 2 and skin(image[y+a//4:y+a*3//4, x+a//4:x+a*3//4]) > .35:
+        if len(again) and max(weights) > 2 and skin(image[y+a//4:y+a*3//4, x+a//4:x+a*3//4]).mean() > .35*255:
             out.append((float(x/w), float(y/h), float((x+a)/w), float((y+a)/h)))
     return out
 
