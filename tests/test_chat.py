@@ -7,7 +7,7 @@ from espresso.backends.contracts import ReplyError, Usage, load
 from espresso.records import Frame, Stop
 from espresso.store import Store
 from espresso.video import Picture
-from server import Say, Server
+from server import Say, Server, by_rules
 
 KEEP = {'title': 'verdict', 'type': 'object', 'properties': {'keep': {'type': 'boolean'}}, 'required': ['keep'], 'additionalProperties': False}
 GOOD = '{"keep": true}'
@@ -245,3 +245,32 @@ def test_captions_from_a_vision_server(tmp_path):
         assert seer.name != load('captioner', spec + '&prompt=Say+it+short').name != load('captioner', spec + '&size=64').name
     with Server(lambda b: '  ') as server, pytest.raises(ReplyError, match='says nothing of clip.mp4 at 0.0 s'):
         load('captioner', f'chat:vlm?base_url={server.url}').caption('clip.mp4', pictures[:1])
+
+
+def test_the_five_tasks_through_a_server(tmp_path):
+    "What the stages ask, over HTTP, gives what the annotator gives when it is called directly; a second run asks nothing"
+    from espresso.dataset.benchmark import DISTRACTOR_SCHEMA, TASK_SCHEMA, distractor_prompt, task_prompt
+    from espresso.dataset.cot import EVIDENCE_SCHEMA, evidence_prompt
+    from espresso.dataset.qa import write_pairs
+    from espresso.records import Caption, Evidence, FrameGroup, QAPair
+    said = ['The traffic light is red. A red car is waiting at the line.', 'The traffic light is red. A woman in green is crossing the road.',
+            'The traffic light is green. A woman in green is walking to the left.', 'The traffic light is green. A red car is driving to the right.']
+    group = FrameGroup('g', 'v', 0, tuple(Caption(Frame('v', 30*i, float(i)), t, 'truth') for i, t in enumerate(said)))
+    async def chain(model):
+        pairs = [p for p in await write_pairs(group, model, model) if isinstance(p, QAPair)]
+        out = []
+        for qa in pairs:
+            evidence = (await model.ask(evidence_prompt(qa), EVIDENCE_SCHEMA)).data
+            e = Evidence('e', qa, qa.cited, (), evidence['evidence'], 'm')
+            out.append((qa.question, qa.answer, qa.verdict.reason, evidence, (await model.ask(task_prompt(e), TASK_SCHEMA)).data, (await model.ask(distractor_prompt(e, 10, [], []), DISTRACTOR_SCHEMA)).data))
+        return out
+    expected = asyncio.run(chain(load('chat', 'offline')))
+    with Server(by_rules) as server:
+        spec = f'chat:rules?base_url={server.url}&price_in=1&price_out=1&max_money=10'
+        first = load('chat', spec, store=Store(tmp_path/'s'))
+        assert asyncio.run(chain(first)) == expected and len(expected) >= 1
+        titles, count = {r['response_format']['json_schema']['name'] for r in server.requests}, server.count
+        second = load('chat', spec, store=Store(tmp_path/'s'))
+        assert asyncio.run(chain(second)) == expected and server.count == count
+    assert titles == {'qa_pairs', 'qa_verdict', 'evidence', 'task', 'distractors'}
+    assert second.usage.money == 0 and second.usage.cached == first.usage.requests + first.usage.cached and first.usage.money > 0
