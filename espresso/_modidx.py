@@ -55,6 +55,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                            'espresso/backends/annotator_qa.py'),
                                                 'espresso.backends.annotator_qa._listed': ( '0_foundation/annotator_qa.html#_listed',
                                                                                             'espresso/backends/annotator_qa.py'),
+                                                'espresso.backends.annotator_qa._once': ( '0_foundation/annotator_qa.html#_once',
+                                                                                          'espresso/backends/annotator_qa.py'),
                                                 'espresso.backends.annotator_qa._only': ( '0_foundation/annotator_qa.html#_only',
                                                                                           'espresso/backends/annotator_qa.py'),
                                                 'espresso.backends.annotator_qa._plain': ( '0_foundation/annotator_qa.html#_plain',

@@ -86,6 +86,57 @@ def qwen_vl(folder):
     parts(folder, 'Qwen2_5_VLProcessor', Qwen2VLImageProcessorPil(patch_size=14, merge_size=2, size={'shortest_edge': 28*28, 'longest_edge': 28*28*16}), tok)
     return folder
 
+def llava15(folder):
+    "LLaVA-1.5: CLIP, whose first token is dropped, and Llama; its template puts all pictures before all text"
+    from transformers import CLIPImageProcessorPil, CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
+    torch.manual_seed(0)
+    template = ("{% for m in messages %}{{ m['role'].upper() }}: {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>\n{% endif %}{% endfor %}"
+                "{% for c in m['content'] %}{% if c['type'] == 'text' %}{{ c['text'] }}{% endif %}{% endfor %} {% if m['role'] == 'assistant' %}</s>{% endif %}{% endfor %}"
+                "{% if add_generation_prompt %}ASSISTANT:{% endif %}")
+    tok = tokens(['<pad>', '</s>', '<image>'], template)
+    vision = CLIPVisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, image_size=56, patch_size=14)
+    config = LlavaConfig(vision_config=vision, text_config=LlamaConfig(**text_config(tok)), image_token_id=tok.convert_tokens_to_ids('<image>'), vision_feature_layer=-1, image_seq_length=16)
+    images = CLIPImageProcessorPil(size={'shortest_edge': 56}, crop_size={'height': 56, 'width': 56})
+    processor = LlavaProcessor(images, tok, patch_size=14, vision_feature_select_strategy='default', chat_template=tok.chat_template, num_additional_image_tokens=1)
+    return save(folder, LlavaForConditionalGeneration(config), processor)
+
+def llava_next_video(folder):
+    "LLaVA-NeXT-Video: CLIP and Llama, pictures in tiles"
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaNextImageProcessorPil, LlavaNextVideoConfig, LlavaNextVideoForConditionalGeneration
+    torch.manual_seed(0)
+    tok = tokens(CHAT + ['<image>', '<video>'], chatml('<image>\n'))
+    vision, grid = CLIPVisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, image_size=56, patch_size=14), [[56, 112], [112, 56]]
+    config = LlavaNextVideoConfig(vision_config=vision, text_config=LlamaConfig(**text_config(tok)), image_token_id=tok.convert_tokens_to_ids('<image>'), video_token_id=tok.convert_tokens_to_ids('<video>'),
+                                  vision_feature_layer=-1, image_grid_pinpoints=grid)
+    save(folder, LlavaNextVideoForConditionalGeneration(config))
+    images = LlavaNextImageProcessorPil(size={'shortest_edge': 56}, crop_size={'height': 56, 'width': 56}, image_grid_pinpoints=grid)
+    parts(folder, 'LlavaNextVideoProcessor', images, tok, patch_size=14, vision_feature_select_strategy='default', num_additional_image_tokens=1)
+    return folder
+
+def qwen2_vl(folder):
+    "Qwen2-VL"
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+    vision = dict(depth=2, embed_dim=64, hidden_size=64, num_heads=4, mlp_ratio=2, patch_size=14)
+    return _qwen(folder, Qwen2VLConfig, Qwen2VLForConditionalGeneration, 'Qwen2VLProcessor', vision, 14, mrope_section=[2, 3, 3])
+
+def qwen3_vl(folder):
+    "Qwen3-VL"
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+    vision = dict(depth=2, hidden_size=64, out_hidden_size=64, num_heads=4, intermediate_size=128, patch_size=16, num_position_embeddings=64, deepstack_visual_indexes=[0])
+    return _qwen(folder, Qwen3VLConfig, Qwen3VLForConditionalGeneration, 'Qwen3VLProcessor', vision, 16, head_dim=16, mrope_section=[2, 3, 3])
+
+def _qwen(folder, config, model, processor, vision, patch, mrope_section, **text):
+    from transformers import Qwen2VLImageProcessorPil
+    torch.manual_seed(0)
+    special = ['<|vision_start|>', '<|vision_end|>', '<|image_pad|>', '<|video_pad|>']
+    tok = tokens(CHAT + special, chatml('<|vision_start|><|image_pad|><|vision_end|>'))
+    start, end, image, video = map(tok.convert_tokens_to_ids, special)
+    rope = {'type': 'mrope', 'rope_type': 'default', 'mrope_section': mrope_section, 'rope_theta': 10000.}
+    ids = dict(image_token_id=image, video_token_id=video, vision_start_token_id=start, vision_end_token_id=end)
+    save(folder, model(config(vision_config=vision, text_config=text_config(tok, rope_parameters=rope, **text), **ids)))
+    parts(folder, processor, Qwen2VLImageProcessorPil(patch_size=patch, merge_size=2, size={'shortest_edge': 4*patch*patch, 'longest_edge': 64*patch*patch}), tok)
+    return folder
+
 def smolvlm(folder):
     "SmolVLM: SigLIP and Llama"
     from transformers import LlamaConfig, SmolVLMConfig, SmolVLMForConditionalGeneration, SmolVLMImageProcessorPil, SmolVLMVisionConfig

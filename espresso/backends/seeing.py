@@ -21,13 +21,15 @@ def image_processor(
     folder:Path, # A model's folder
 ): # Its processor, for pictures and text
     "Load a processor for pictures, whether or not it also has a part for videos"
-    from transformers import AutoImageProcessor, AutoTokenizer
+    from transformers import AutoImageProcessor, AutoTokenizer, ProcessorMixin
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
     kind = PROCESSOR_MAPPING.get(type(config(folder)), None)
     if kind is None: raise Stop(f'{folder} has no processor for pictures: it is a model for text')
     given, _ = kind.get_processor_dict(folder)
     if 'video_processor' in kind.get_attributes():
-        class ForPictures(kind):
+        class Given(ProcessorMixin): # takes the parts that are there, in whatever order the class hands them on
+            def __init__(self, *parts, **named): super().__init__(*(p for p in parts if p is not None), **{k: v for k, v in named.items() if v is not None})
+        class ForPictures(kind, Given):
             def __init__(self, image_processor, tokenizer, **more): super().__init__(image_processor=image_processor, tokenizer=tokenizer, video_processor=None, **more)
         known = inspect.signature(kind.__init__).parameters
         more = {k: v for k, v in given.items() if k in known and k not in ('image_processor', 'tokenizer', 'video_processor')}

@@ -35,14 +35,14 @@ class Memory:
         self.flops = self.flops + self.r.work.text(mask.sum(1).double(), before)
         self.mask, self.unread = mask if self.mask is None else torch.cat([self.mask, mask], 1), None
         out = self.r.model(input_ids=ids, attention_mask=self.mask, position_ids=self._positions(ids.shape[1], pictures), past_key_values=self.cache, use_cache=True, **self.r.last, **pictures)
-        if pictures and hasattr(self.r.model.model, 'rope_deltas'): self.shift = self.r.model.model.rope_deltas.clone()
+        if pictures and self.r.spatial: self.shift = self.r.spatial.rope_deltas.clone()
         self.cache = out.past_key_values
         return out.logits[:, -1]
 
     def _positions(self, new, pictures):
         "Positions of the last `new` tokens; Qwen-VL's are in time, height and width, and it finds them itself when it reads pictures"
         at = (self.mask.cumsum(1) - 1).clamp(min=0)[:, -new:]
-        if not hasattr(self.r.model.model, 'rope_deltas'): return at
+        if not self.r.spatial: return at
         return None if pictures else (at + self.shift).expand(3, *at.shape)
 
     def write(self,

@@ -79,7 +79,7 @@ class Reasoner:
     "A model that can be asked for evidence and answers"
     def __init__(self, name, model, processor, pixels):
         self.name, self.model, self.processor, self.pixels, self.tokenizer = name, model, processor, pixels, processor.tokenizer
-        self.work = Work(model)
+        self.work, self.spatial = Work(model), next((m for m in model.modules() if hasattr(m, 'rope_deltas')), None)
         self.mark, text = picture_mark(processor), bridge(processor, name)
         self.bridge = self.tokenizer(text, add_special_tokens=False)['input_ids']
         ends = model.generation_config.eos_token_id

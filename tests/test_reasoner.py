@@ -1,0 +1,114 @@
+"""Every class of model through the same path: one prefill against two requests, batches against single questions; and models that cannot take part."""
+import json, random
+import numpy as np, pytest, torch, transformers
+import tiny
+from espresso.dataset.markup import mark, plain
+from espresso.reasoner.inference import answer
+from espresso.reasoner.model import Ask, reasoner
+from espresso.reasoner.slips import boxes_in, mend
+from espresso.reasoner.work import counter
+from espresso.records import Frame, KeyItem, Stop
+from espresso.video import Picture
+
+transformers.utils.logging.disable_progress_bar()
+CLASSES = ['llava', 'llava15', 'internvl', 'qwen2_vl', 'qwen_vl', 'qwen3_vl', 'smolvlm', 'llava_next_video']
+
+@pytest.fixture(scope='module', params=CLASSES)
+def model(request, tmp_path_factory):
+    return reasoner(str(getattr(tiny, request.param)(tmp_path_factory.mktemp(request.param))))
+
+def asked(n, question, seed=0, size=(48, 64), **more):
+    rng = np.random.default_rng(seed)
+    return Ask(question, tuple(Picture(Frame('v', 30*t, float(t)), rng.integers(0, 255, (*size, 3), np.uint8)) for t in range(n)), **more)
+
+ASKS = [asked(3, 'Why does the red car wait?', 1), asked(1, 'Is the pan blue?', 2), asked(2, 'Who walks to the left, and when?', 3)]
+
+def test_one_prefill_says_what_two_say(model):
+    ends = model.ends
+    together = answer(model, ASKS, limits=(10, 6))
+    for a, p in zip(ASKS, together):
+        two = tiny.two_passes(model, a, (10, 6))
+        assert (p.evidence, p.answer) == tuple(map(model.text, two))
+        alone = answer(model, [a], limits=(10, 6))[0]
+        assert (alone.evidence, alone.answer, alone.prompt_tokens) == (p.evidence, p.answer, p.prompt_tokens)
+    try: # evidence that ends early in one row: the others go on, with a gap in their memory
+        model.ends = sorted({*ends, tiny.two_passes(model, ASKS[0], (4, 1))[0][-1]})
+        short = answer(model, ASKS, limits=(10, 6))
+        assert short[0].evidence_tokens <= 4
+        for a, p in zip(ASKS, short): assert (p.evidence, p.answer) == tuple(map(model.text, tiny.two_passes(model, a, (10, 6))))
+    finally: model.ends = ends
+
+def test_frames_stand_beside_their_times(model):
+    "The picture's tokens come between its time and the next one's, in every class"
+    ids = model.encode([ASKS[0]])['input_ids'][0].tolist()
+    text = model.tokenizer.decode(ids)
+    pieces = text.split('<frame at ')[1:]
+    assert [p[:5] for p in pieces] == ['0.0 s', '1.0 s', '2.0 s']
+    assert all(model.processor.image_token in p for p in pieces)
+
+def test_work_is_what_the_counter_counts(model):
+    model.work.picture.clear()
+    p = answer(model, [ASKS[0]], limits=(3, 2))[0]
+    with counter() as seen: again = answer(model, [ASKS[0]], limits=(3, 2))[0]
+    assert again.flops == p.flops and abs(p.flops/seen.get_total_flops() - 1) < .01
+
+def test_a_question_without_pictures(model):
+    "A control of benchmarks: how much is answered without looking"
+    p = answer(model, [Ask('Why does the red car wait?', ())], limits=(4, 4))[0]
+    assert p.frames == () and p.answer_tokens
+
+def copied(make, tmp_path, **changed):
+    "A tiny model's folder with some files changed or, with None, taken away"
+    folder = make(tmp_path/'model')
+    for name, change in changed.items():
+        file = next(f for f in folder.iterdir() if f.name.replace('.', '_') == name)
+        if change is None: file.unlink()
+        else: file.write_text(json.dumps(change(json.loads(file.read_text()))))
+    return folder
+
+def test_models_that_cannot_take_part(tmp_path):
+    with pytest.raises(Stop, match='is no reasoner over pictures'): reasoner(str(tiny.lm(tmp_path/'lm')))
+    with pytest.raises(Stop, match='is no reasoner over pictures'): reasoner(str(tiny.dino(tmp_path/'dino')))
+    with pytest.raises(Stop, match='does not know the kind of model'): reasoner(str(copied(tiny.llava, tmp_path/'a', config_json=lambda c: {**c, 'model_type': 'llava_of_tomorrow'})))
+    bare = tiny.llava(tmp_path/'b')
+    for f in bare.glob('chat_template*'): f.unlink()
+    tok = json.loads((bare/'tokenizer_config.json').read_text()); tok.pop('chat_template', None); (bare/'tokenizer_config.json').write_text(json.dumps(tok))
+    with pytest.raises(Stop, match='no chat template'): reasoner(str(bare))
+    old = tiny.llava(tmp_path/'c')
+    torch.save({}, old/'pytorch_model.bin'); (old/'model.safetensors').unlink()
+    with pytest.raises(Stop, match='pickled'): reasoner(str(old))
+
+def test_half_a_file(tmp_path):
+    cut = tiny.llava(tmp_path/'d')
+    whole = (cut/'model.safetensors').read_bytes()
+    (cut/'model.safetensors').write_bytes(whole[:len(whole)//2])
+    with pytest.raises(Stop, match='cannot be loaded'): reasoner(str(cut))
+
+
+NAMES = ['red car', 'woman in green', 'light', 'pan']
+
+def evidence(rng):
+    "A sentence with marked things, as the dataset writes them"
+    names = rng.sample(NAMES, rng.randint(1, 4))
+    def box(): x, y = rng.random()*.8, rng.random()*.8; return (x, y, x + .1 + rng.random()*.1, y + .1 + rng.random()*.1)
+    items = [KeyItem(n, Frame('v', k, float(k)), box() if rng.random() < .8 else None, .9, .9) for n in names for k in range(rng.randint(1, 3))]
+    return mark('First the ' + ', then the '.join(names) + ' is seen < 3 times [twice].', items)
+
+def test_good_markup_is_kept_to_the_letter():
+    rng = random.Random(0)
+    for _ in range(300): text = evidence(rng); assert mend(text) == text
+
+def test_any_damage_leaves_the_words_and_no_tag():
+    "One tag lost, doubled or misspelt, or the end missing: mending never fails, is done after one time, and leaves no tag in the plain words"
+    rng = random.Random(1)
+    for _ in range(600):
+        text = evidence(rng)
+        tag = rng.choice(['<obj_start>', '<obj_end>', '<box_start>', '<box_end>'])
+        at = [i for i in range(len(text)) if text.startswith(tag, i)]
+        i = rng.choice(at)
+        hurt = rng.choice([text[:i] + text[i+len(tag):], text[:i] + tag + text[i:], text[:i] + tag.upper() + text[i+len(tag):], text[:rng.randrange(len(text))]])
+        good = mend(hurt)
+        assert mend(good) == good and not any(t in plain(good) for t in ('obj_', 'box_')), hurt
+        for _, frame, (x0, y0, x1, y1) in boxes_in(hurt, 2): assert 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
+        if hurt == text.replace(tag, tag.upper()): assert good == text
+    for junk in ('<obj_start>'*50, '<box_start>[[[[', 'x'*5000, '<obj_start><obj_end><box_start>[]<box_end>', '<obj_start>a<obj_end><box_start>' + '[1e999,2,3,4]'*3): mend(junk), boxes_in(junk, 1)
