@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['carriers', 'things', 'key_objects', 'write_evidence', 'choose_task', 'changes', 'plain', 'write_distractors']
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #548ffaa0
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #b6da1580
 import re
 from itertools import combinations, product
 from math import prod
@@ -13,7 +13,7 @@ from random import Random
 from .facts import COLOURS, Fact, clause, content_words, names, read_facts, read_prompt, section, upper_first
 from .moments import carry, fits, holds, moments, stems, weights
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #a644da96
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #06a9083a
 def _path(options, turns, early):
     "One caption for each moment: fewest, then closest together or earliest"
     options = [sorted(o) for o in options]
@@ -52,7 +52,7 @@ def _contrast(facts, chosen, about):
         if len(chosen) < 2 or f.number in chosen: chosen.setdefault(f.number, []).append(f)
         else: break
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #ff96b6db
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #35e42d3b
 _NO_OBJECTS = frozenset('picture camera scene view image frame video something nothing someone everything line kerb middle edge screen background moment time'.split())
 
 def things(
@@ -75,7 +75,8 @@ def key_objects(
     named = list(dict.fromkeys(n for f in facts for n in things(f)))
     told = set(content_words(about))
     share = {n: len(told & set(content_words(n))) / max(1, len(content_words(n))) for n in named}
-    return sorted(named, key=lambda n: -share[n])[:2]
+    subjects = {f.subject for f in facts}
+    return sorted(named, key=lambda n: (-share[n], n not in subjects))[:2]
 
 def _small(s): return re.sub(r"^(?:The|An?|His|Her|Their|Two|Three|There|It|He|She|They)\b", lambda m: m[0].lower(), s)
 
@@ -94,7 +95,7 @@ def write_evidence(
                 key_objects=[key_objects(fs, f'{p.question} {p.answer}') for fs in core.values()],
                 evidence='; '.join(parts) + '.')
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #ef682760
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #b48a494a
 _TASKS = { # task: (cues in the question, cues in the answer)
  'Cooking Steps': (r'cook\w* (?:technique|method|step)|(?:chef|cook|pan|pot|oven|stove|dish|recipe|dough|fry\w*|stir\w*|chop\w*|bak\w+|boil\w*|slic\w+).*\b(?:step|order|sequence|next|after|before|then|first|technique|prepar\w+)|(?:step|order|sequence|next|after|before|then|first|prepar\w+|how).*(?:chef|cook|\bpan\b|\bpot\b|oven|stove|dish|recipe|dough)', r'stir|chop|\bfry|boil|bak(?:e|ing)|simmer|pour\w* .*(?:pan|pot|bowl)'),
  'Ingredient Details': (r'ingredient|(?:purpose|use|amount|colou?r|kind) of the (?:liquid|sauce|oil|spice|flour|sugar|salt|egg|onion|meat|vegetable)|what .*(?:added|put|poured|mixed) (?:to|into|in) the (?:pan|pot|bowl|mixture|dish)|seasoning|spices?\b', r'ingredient|flour|sauce|spice|vegetable|onion|\begg|sugar|\boil\b'),
@@ -125,7 +126,7 @@ def choose_task(
     if best == 'Others' or found[best][0] < 2: return dict(task='Others', why='no cue of any task stands in the question')
     return dict(task=best, why=f'the words "{found[best][1]}" are a cue of {best}')
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #c0c40a2e
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #f1e09a9c
 _OPPOSITE = dict(x for pair in '''left/right open/closed opening/closing opened/closed opens/closes on/off up/down upper/lower before/after into/out·of towards/away·from toward/away·from
  above/below inside/outside full/empty bright/dark start/stop starts/stops started/stopped begins/ends began/ended entering/leaving enters/leaves behind/in·front·of rising/falling
  rises/falls appears/disappears appeared/disappeared increases/decreases faster/slower large/small big/small same/different more/fewer happy/sad calm/excited moving/resting yes/no front/back
@@ -166,7 +167,7 @@ def changes(
     for m in re.finditer(r'\b\d+(?:\.\d+)?(?= s(?:econds)?\b)', text): out.extend(('time', _put(text, m, f'{f.time_s:g}')) for f in facts if f'{f.time_s:g}' not in text)
     return [(k, t) for k, t in dict.fromkeys(out) if t != text]
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #13ec1633
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #24ea98e8
 _DENIED = [(r'\b(is|are|was|were|can|could|will|does|do|did|has|have|had)\b', r'\1 not')]
 _LAST = ['None of this happens in the video', 'Only the opposite of this happens', 'This happens only after the end of the video']
 
