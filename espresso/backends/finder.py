@@ -22,7 +22,7 @@ SHAPES = {                   # width to height, and how far it may be off, as a 
     'car': (1.9, 1.5), 'van': (1.7, 1.5), 'taxi': (1.9, 1.5), 'bus': (2., 1.6), 'truck': (1.9, 1.6), 'lorry': (1.9, 1.6), 'train': (3., 2.), 'boat': (1.8, 1.8),
     'ball': (1., 1.25), 'balloon': (.9, 1.4), 'apple': (1., 1.3), 'disc': (1., 1.25), 'dot': (1., 1.3), 'cat': (1., 2.2), 'dog': (1., 2.), 'rabbit': (.7, 1.6), 'bear': (.8, 1.6), 'fox': (.8, 1.6),
     'man': (.45, 1.6), 'woman': (.45, 1.6), 'person': (.45, 1.6), 'boy': (.5, 1.6), 'girl': (.5, 1.6), 'child': (.5, 1.6), 'chef': (.45, 1.6), 'cook': (.45, 1.6),
-    'bottle': (.35, 1.6), 'door': (.5, 1.6), 'tree': (.7, 1.8), 'tower': (.4, 2.), 'pan': (1.8, 2.), 'pot': (1.3, 1.6), 'plate': (2., 2.), 'bench': (2., 1.8)}
+    'bottle': (.35, 1.6), 'door': (.4, 2.2), 'tree': (.7, 1.8), 'tower': (.4, 2.), 'pan': (1.8, 2.), 'pot': (1.3, 1.6), 'plate': (2., 2.), 'bench': (2., 1.8)}
 FIXED = {'tomato': 'red', 'carrot': 'orange', 'lemon': 'yellow', 'snowman': 'white'} # Things of one colour wherever they are
 PEOPLE = frozenset('man woman person boy girl child chef cook worker player doctor'.split())
 _NUMBERS = frozenset('a an the one two three four five six seven eight nine ten several many'.split())
@@ -116,11 +116,11 @@ def judge(
     "How well a gathering suits a name"
     h, w = shape
     bw, bh = box[2]-box[0], box[3]-box[1]
-    score = size/(size+.001*h*w) * min(1., 2.2*size/(bw*bh))
+    score = size/(size+.0006*h*w) * min(1., 2.2*size/(bw*bh))
     if wanted.noun in SHAPES:
         ratio, slack = SHAPES[wanted.noun]
         cut = box[0] <= 1 or box[1] <= 1 or box[2] >= w-1 or box[3] >= h-1
-        score *= math.exp(-.5*(math.log(bw/bh/ratio)/math.log(slack*(1.5 if cut else 1.)))**2)
+        score *= math.exp(-.5*(math.log(bw/bh/ratio)/math.log(slack*(2.5 if cut else 1.)))**2)
     if bw > .9*w or bh > .9*h: score *= .3     # the sky, a wall
     if wanted.cell:
         x, y = (box[0]+box[2])/2/w, (box[1]+box[3])/2/h
