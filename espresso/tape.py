@@ -23,6 +23,10 @@ class VideoError(ValueError):
 _CONTAINERS = ('mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpegts,mpeg,flv,asf,ogg,ivf,nut,mxf,rm,dv,mjpeg,'
                'amv,wtv,vob,f4v,yuv4mpegpipe,flic,swf,nsv,gxf,smk,bink,webp,jpegxl_anim,avif')
 
+def _container(path):
+    options = {'fflags': '+genpts', 'format_whitelist': _CONTAINERS, 'protocol_whitelist': 'file'}
+    return av.open(f'file:{path}', options=options, metadata_errors='replace')
+
 @contextmanager
 def opened(path):
     "The open container and its chosen video stream; every fault of the file becomes a `VideoError`"
@@ -30,7 +34,7 @@ def opened(path):
     if not p.exists(): raise VideoError(f'{p}: there is no such file')
     if not p.is_file(): raise VideoError(f'{p}: is not a file')
     if p.stat().st_size == 0: raise VideoError(f'{p}: is empty (0 bytes)')
-    try: c = av.open(f'file:{p}', options={'fflags': '+genpts', 'format_whitelist': _CONTAINERS, 'protocol_whitelist': 'file'})
+    try: c = _container(p)
     except (av.FFmpegError, OSError) as e: raise VideoError(f'{p}: cannot be opened as a video ({e.strerror})') from None
     with c: yield c, _stream(c, p)
 
@@ -135,10 +139,11 @@ class Tape:
 
     def _load(self, container=None):
         "A decoder, at the start of the file unless the container has been read from"
-        self.container = container or av.open(f'file:{self.path}', options={'fflags': '+genpts'})
+        self.container = container or _container(self.path)
         self.stream = self.container.streams[self.index.stream]
         _only(self.container, self.stream)
         self.decoder = self.stream.codec_context
+        self.skips = self.decoder.name in ('vp8', 'mpeg4', 'mpeg2video', 'mpeg1video')
         self.decoder.thread_type, self.decoder.thread_count = 'AUTO' if self.threads > 1 else 'SLICE', self.threads
         self.at, self.packets = (-1 if container is None else len(self.index.pts)), self._numbered()
 
@@ -178,7 +183,7 @@ def decode_span(
     wanted = set(tape.index.order[list(span.frames)].tolist())
     for n, q in tape.packets:
         if n in feed:
-            tape.decoder.skip_frame = 'NONREF' if skip and n not in wanted else 'DEFAULT'
+            if tape.skips: tape.decoder.skip_frame = 'NONREF' if skip and n not in wanted else 'DEFAULT'
             yield from _decode(tape, q)
         if n >= last: break
     yield from _decode(tape, None)

@@ -127,10 +127,12 @@ def iter_frames(
         spans = plan(index, numbers) if times else []
         apart = threads > 1 and len(spans) >= 2*threads and max(len(s.feed) for s in spans) <= 600
         drawn, ready = (_side_by_side if apart else _read_on)(path, index, container, spans, draw, threads), {}
+        shown = None
         for k in numbers:
             while k not in ready: asked, picture = next(drawn); ready[asked] = picture
             for old in [n for n in ready if n < k]: del ready[old]
-            yield ready[k]
+            if shown is None or ready[k].frame.index >= shown.frame.index: shown = ready[k] # damage never takes a viewer back in time
+            yield shown
 
 def _size(width, height, short_side):
     "A function from the size as shown to the size wanted"
@@ -166,15 +168,14 @@ def read_frames(
 def _decord(path, times, size, video_id):
     "The frames due at these times, read by decord"
     import decord
-    with opened(path): pass # its faults in our words
+    info = probe(path) # its faults in our words, and its size as shown
+    wide, high = size(info.width, info.height)
     try:
         plain = decord.VideoReader(str(Path(path).absolute()))
         since = plain.get_frame_timestamp(range(len(plain)))[:, 0].astype(float)
         since -= since[0]
         numbers = np.maximum(np.searchsorted(since, np.asarray(times) + 1e-4, side='right') - 1, 0)
-        h, w = plain[0].shape[:2]
-        wide, high = size(w, h)
-        scaled = plain if (wide, high) == (w, h) else decord.VideoReader(str(Path(path).absolute()), width=wide, height=high)
+        scaled = plain if plain[0].shape[:2] == (high, wide) else decord.VideoReader(str(Path(path).absolute()), width=wide, height=high)
         images = {k: scaled[k].asnumpy() for k in sorted(set(numbers.tolist()))}
     except (RuntimeError, decord.DECORDError, IndexError) as e:
         raise VideoError(f"{path}: decord cannot read it (it knows no AV1, for one); try reader='pyav'") from e
