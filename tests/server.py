@@ -6,7 +6,7 @@
 
 `python tests/server.py PORT` serves one fixed reply until it is stopped, for benchmarks.
 """
-import asyncio, json, sys, threading
+import asyncio, json, sys, threading, time
 from dataclasses import dataclass, field
 
 
@@ -53,7 +53,7 @@ class _Connection(asyncio.Protocol):
 
     async def answer(self, line, headers, body):
         s = self.server
-        s.requests.append(body); s.headers.append(headers); s.busy += 1; s.peak = max(s.peak, s.busy)
+        s.requests.append(body); s.headers.append(headers); s.times.append(time.monotonic()); s.busy += 1; s.peak = max(s.peak, s.busy)
         say = s.script.pop(0) if s.script else None
         if say is None: say = s.reply(body)
         if isinstance(say, str): say = Say(say)
@@ -73,7 +73,7 @@ class _Connection(asyncio.Protocol):
 class Server:
     def __init__(self, reply=lambda body: '{}', script=(), bare=None):
         self.reply, self.script, self.bare = reply, list(script), bare
-        self.requests, self.headers, self.busy, self.peak = [], [], 0, 0
+        self.requests, self.headers, self.times, self.busy, self.peak = [], [], [], 0, 0
 
     @property
     def count(self): return len(self.requests)
