@@ -93,6 +93,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                              'espresso/backends/annotator_qa.py'),
                                                 'espresso.backends.annotator_qa.ask_view': ( '0_foundation/annotator_qa.html#ask_view',
                                                                                              'espresso/backends/annotator_qa.py'),
+                                                'espresso.backends.annotator_qa.begins': ( '0_foundation/annotator_qa.html#begins',
+                                                                                           'espresso/backends/annotator_qa.py'),
                                                 'espresso.backends.annotator_qa.cuts': ( '0_foundation/annotator_qa.html#cuts',
                                                                                          'espresso/backends/annotator_qa.py'),
                                                 'espresso.backends.annotator_qa.find_pairs': ( '0_foundation/annotator_qa.html#find_pairs',

@@ -61,6 +61,7 @@ def option_text(
     "Take the letter off an option"
     return re.sub(r'^\([A-Z]\): ?', '', o, count=1)
 
+# %% ../../nbs/1_dataset/16_exchange.ipynb #6555478b
 def remainder(
     item:BenchmarkItem, # The row
     r:dict,             # Its record
@@ -98,6 +99,7 @@ def write_records(
 def _write_json(path, value):
     replace_file(path, lambda f: f.write_text(json.dumps(value, ensure_ascii=False, indent=4) + '\n', encoding='utf-8'))
 
+# %% ../../nbs/1_dataset/16_exchange.ipynb #906e1d9b
 def read_records(
     path:Path, # A published JSON file, ours or the authors'
 )->list[dict]: # Its records as they stand

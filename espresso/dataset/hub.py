@@ -49,6 +49,7 @@ class KeyObject:
     detector_score: float  # 0 to 1
     label_score: float     # 0 to 1
 
+# %% ../../nbs/1_dataset/15b_hub.ipynb #6b43af89
 @dataclass(frozen=True)
 class DatasetRow:
     "One question of the published dataset"
@@ -72,6 +73,7 @@ class DatasetRow:
     reasoner: str                      # Who wrote the evidence
     tester: str                        # Who matched the task and wrote the wrong options
 
+# %% ../../nbs/1_dataset/15b_hub.ipynb #6a0794c8
 def flat(
     item:BenchmarkItem, # The row of the pipeline
     video:Video,        # Its video
