@@ -7,9 +7,10 @@ from espresso.world.questions import FORMS, TASKS
 from espresso.world.render import FAMILIES, make_scene, render
 
 N = len(FAMILIES)
-SCENES = [make_scene(i, seed=7) for i in range(8*N)]
-CLIPS = [make_scene(i, seed=s) for s in (1, 2, 3) for i in range(60)]
-CLIP_QUESTIONS = [(s, q) for s in CLIPS for q in s.questions()]
+SCENES = [make_scene(i, seed=7) for i in range(5*N)]
+CLIPS = [make_scene(i, seed=s) for s in (1, 2) for i in range(60)]
+QUESTIONS = {id(s): s.questions() for s in CLIPS}
+CLIP_QUESTIONS = [(s, q) for s in CLIPS for q in QUESTIONS[id(s)]]
 
 def test_sentences_follow_the_grammar():
     for s in SCENES:
@@ -54,7 +55,7 @@ def test_boxes_fit_the_colour_that_the_name_carries():
                 if len(ys) and len(xs):
                     found = ((xs[0]+max(x0, 0))/320, (ys[0]+max(y0, 0))/240, (xs[-1]+1+max(x0, 0))/320, (ys[-1]+1+max(y0, 0))/240)
                     good += iou(found, box) >= .5
-    assert total > 300 and good >= .95*total, f'{good} of {total}'
+    assert total > 200 and good >= .95*total, f'{good} of {total}'
 
 def test_a_box_is_where_the_picture_changes():
     "Without a thing, the picture differs inside its box and nowhere else, shadows and glow aside"
@@ -73,13 +74,14 @@ def test_questions_rest_on_what_is_shown():
         for c in q.core:
             assert c.sentence in s.caption(c.time), (s.family, c, s.caption(c.time))
             assert c.start <= c.time <= c.end and 0 <= c.start < c.end <= s.seconds
+        assert max(c.start for c in q.core) >= min(c.end for c in q.core), ('one frame shows it all', q)
         assert len({q.answer, *q.distractors}) == 4, q
         assert q.items and all(any(t == c.time for c in q.core) for _, t, _ in q.items)
         assert not re.search(r'[{}]', q.question + q.answer + q.evidence) and q.question[-1] in '?.' and q.question[0].isupper()
 
 def test_all_tasks_in_sixty_clips():
-    for k in range(3):
-        assert {q.task for s in CLIPS[60*k:60*k+60] for q in s.questions()} == set(TASKS)
+    for k in range(2):
+        assert {q.task for s in CLIPS[60*k:60*k+60] for q in QUESTIONS[id(s)]} == set(TASKS)
 
 def test_wordings_of_the_test_stay_out_of_training():
     by = {split: {q.form for s, q in CLIP_QUESTIONS if s.split == split} for split in ('train', 'test')}
@@ -91,7 +93,7 @@ def test_wordings_of_the_test_stay_out_of_training():
 def test_no_form_has_one_answer():
     answers = defaultdict(Counter)
     for _, q in CLIP_QUESTIONS: answers[q.form.split('/')[0]][q.answer] += 1
-    for form, c in answers.items(): assert c.total() < 8 or c.most_common(1)[0][1] <= .5*c.total(), (form, c.most_common(2))
+    for form, c in answers.items(): assert c.total() < 12 or c.most_common(1)[0][1] <= .5*c.total(), (form, c.most_common(2))
 
 def test_answers_cannot_be_guessed_without_looking():
     "Words of an option, given the form: a naive Bayes reader of questions alone stays near one in four"

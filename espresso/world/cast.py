@@ -30,15 +30,16 @@ def face(
     "Eyes and mouth around the middle of a head of radius 13"
     dx, ink = 3*look, (52, 40, 44)
     for s in (-1, 1):
-        c.disc(5*s+dx, -1, 1.9, 2.9 if mood == 'surprised' else 2.3, ink)
+        if mood == 'surprised': c.disc(5*s+dx, -1, 3.4, 4.2, 'white')
+        c.disc(5*s+dx, -1, 1.9, 2.9 if mood == 'surprised' else 2.3, ink); c.disc(5*s+dx+.7, -1.9, .7, colour='white')
         c.disc(8*s+dx, 4, 2.6, 1.7, 'red', alpha=.22)
         if mood == 'sad': c.line([(3*s+dx, -6.5), (7.5*s+dx, -4.5)], 1.4, ink)
         if mood == 'surprised': c.line([(3*s+dx, -7.5), (7*s+dx, -7.5)], 1.4, ink)
     a = np.linspace(-1, 1, 9)
     if mood == 'happy': c.polygon(np.stack([dx + 5.2*np.r_[a, a[::-1]], np.r_[4 + 5.2*(1-a*a), 4 + .6*(1-a*a)]], 1), (168, 44, 52))
-    elif mood == 'sad': c.line(np.stack([dx + 4*a, 8.5 - 3*(1-a*a)], 1), 1.6, ink); c.disc(7.5+dx, 4.5, 1.5, 2.4, (120, 180, 236))
+    elif mood == 'sad': c.line(np.stack([dx + 3.6*a, 9.2 - 2.6*(1-a*a)], 1), 1.7, (140, 44, 50)); c.disc(7.5+dx, 4.5, 1.9, 3, (120, 190, 246))
     elif mood == 'surprised': c.disc(dx, 6.5, 2.4, 3, (150, 44, 52))
-    else: c.line([(dx-3, 6.3), (dx+3, 6.3)], 1.5, ink)
+    else: c.line([(dx-3, 7), (dx+3, 7)], 1.6, (140, 60, 60))
 
 def person(
     c:Canvas,             # Canvas, at the feet

@@ -103,7 +103,7 @@ def cooking(s:Scene):
     for i in range(k+1):
         if i == lit: plan['lit'] = (.7, .1)
         if i < k: plan[i] = (2., .1)
-    b = s.beats(**{str(p): v for p, v in plan.items()}, trouble=(2., .1), act=(2., .2), end=(.8, .5))
+    b = s.beats(**{str(p): v for p, v in plan.items()}, trouble=(2., .1), act=(2.4, .2), end=(.6, .5))
     key, board = [rng.randrange(12) for _ in range(3)], [34, 72, 110, 146]; rng.shuffle(board)
     s.backdrop(0, lambda c: (kitchen(c, key), worktop(c)) and None)
     at = Track((b['act'][0], *POT), (b['act'][0]+.5, POT[0], POT[1]-16), (b['act'][0]+1.4, POT[0]-92, POT[1]-16), (b['act'][0]+1.8, POT[0]-92, POT[1]+6)) if act == 'lift' else Track((0, *POT))
@@ -127,7 +127,7 @@ def _cook(s, b, n, k, colour, woman, before, after, act, look):
     words = dict(calm='calm', happy='smiling', sad='sad', surprised='surprised')
     out = {'before': s.fact(f'The {name} is {words[before]}.', 0, b['trouble'][0], name), 'after': s.fact(f'The {name} is {words[after]}.', b['trouble'][0]+.1, s.seconds, name)}
     for i in range(k): out[i] = s.fact(f"The {name} is putting the {n['food'][i]} into the {n['pot']}.", *b[str(i)], n['food'][i], n['pot'])
-    out['act'] = s.fact(f'The {name} is {ACTS[act][0].format(**n)}.', *b['act'], name, dict(lid='lid', jug=n['jug']).get(act, n['pot']))
+    out['act'] = s.fact(f'The {name} is {ACTS[act][0].format(**n)}.', t0+1., t1, name, dict(lid='lid', jug=n['jug']).get(act, n['pot']))
     return out
 
 # %% ../../nbs/0_foundation/03g_cooking.ipynb #afee3da6
@@ -145,7 +145,7 @@ def _dishes(s, b, n, k, kinds, board, what, act, rest, at):
     s.add('flame', flame); s.add(name, back)
     for i, kind in enumerate(kinds): _food(s, b, n['food'][i], kind, i if i < k else None, board[i], at, name, out)
     s.add(name, front)
-    much = Track((tr, 0.), (tr+.4, 1.), (t0+.9, 1.), (t0+1.7, 0.))
+    much = Track((tr, 0.), (tr+.4, 1.), (t0+.8, 1.), (t0+1.2, 0.))
     def bad(c, t):
         with c.at(*at(t)): much(t) > .05 and trouble(c, what, t, much(t))
     s.add(what, bad); out['trouble'] = s.fact(TROUBLES[what][0].format(**n), tr+.3, t0+.9, what, n['pot'])

@@ -148,7 +148,7 @@ def _treasure(s, b, n, x, kind, helper, f):
     "The lovely thing: held, lost, and a new one brought"
     t0, h, got = b['loss'][0]+.8, b['help'][0], b['end'][0]-.5
     a0 = (x['a'](0)+30, GROUND-37)
-    lost = Track((t0, *a0), (t0+2.6, a0[0]+50, -60), how='fall') if kind == 'balloon' else Track((t0, *a0), (t0+.5, a0[0]+12, GROUND+6), how='fall')
+    lost = Track((t0, *a0), (t0+3.4, a0[0]+50, -60), how='fall') if kind == 'balloon' else Track((t0, *a0), (t0+.5, a0[0]+12, GROUND+6), how='fall')
     turn = Track((t0, 0), (t0+.5, 0 if kind == 'balloon' else 105))
     def old(c, t):
         with c.at(*lost(t), .9, angle=turn(t)): treasure(c, kind, n['it'].split()[0])
@@ -160,7 +160,7 @@ def _treasure(s, b, n, x, kind, helper, f):
         with c.at(*p, .9): treasure(c, kind, n['new'].split()[0])
     s.add(n['it'], old); s.add(n['new'], new)
     f['holds'] = s.fact(f"The {n['a']} is holding the {n['it']}.", 0, t0, n['a'], n['it'])
-    f['gone'] = s.fact(f"The {n['it']} is {GONE[kind][0]}.", t0+.2, t0+1.7 if kind == 'balloon' else s.seconds, n['it'], rank=0 if kind == 'balloon' else 1)
+    f['gone'] = s.fact(f"The {n['it']} is {GONE[kind][0]}.", t0+.2, t0+2.5 if kind == 'balloon' else s.seconds, n['it'], rank=0 if kind == 'balloon' else 1)
     f['help'] = s.fact(f"The {n[helper]} is bringing the {n['new']}.", h, got, n[helper], n['new'])
     f['has'] = s.fact(f"The {n['a']} is holding the {n['new']}.", got, s.seconds, n['a'], n['new'])
 
@@ -169,7 +169,7 @@ def _people_questions(s, b, n, f, roles, kind, loss, helper, meet, o, other, moo
     "Questions over causes, feelings, roles, and what people are to one another"
     rng, a, it = s.rng, f"the {n['a']}", f"the {n['it']}"
     lost, texts = f'{it} {GONE[kind][1]}', {k: said(v[1], n) for k, v in LOSSES.items()}
-    s.ask('why', because(texts[loss]), map(because, texts.values()), [(f['loss'], None), (f['gone'], None)], who=a, did=f'lose {it}')
+    s.ask('why', because(texts[loss]), map(because, texts.values()), [(f['holds'], 0), (f['loss'], None), (f['gone'], None)], who=a, did=f'lose {it}')
     s.ask('root', texts[loss], texts.values(), [(f['loss'], None), (f['gone'], None), (f['help'], None)], hops=3, event=f'{a} got the {n["new"]}')
     s.ask('feeling', feelings(*moods[:2]), [feelings(p, q) for p in ('calm', 'happy') for q in ('sad', 'surprised')], [(f['moods'][0], 0), (f['moods'][1], None)], who=a, event=lost)
     s.ask('feeling', feelings(*moods[1:]), [feelings(p, q) for p in ('sad', 'surprised') for q in ('calm', 'happy')], [(f['moods'][1], None), (f['moods'][2], s.seconds)], who=a, event=f'the {n["new"]} was brought')
@@ -180,11 +180,11 @@ def _people_questions(s, b, n, f, roles, kind, loss, helper, meet, o, other, moo
     s.ask('role', role[o], names, [(f['role', o], 0), (f['other'], None)], did=f'{OTHERS[other][1]} when {lost}')
     s.ask('role', role['a'], names, [(f['role', 'a'], 0), (f['gone'], None), (f['has'], None)], hops=2, did=f'lost {it}')
     deeds = [f'The {n[o]} {v[1]}.' for v in OTHERS.values()]
-    core = [(f['gone'], None), (f['other'], None)]
+    core = [(f['holds'], 0), (f['gone'], None), (f['other'], None)]
     s.ask('next', deeds[list(OTHERS).index(other)], deeds, core, who=f'the {n[o]}', event=lost)
     s.ask('behaviour', OTHERS[other][2], [v[2] for v in OTHERS.values()], core, who=f'the {n[o]}', event=lost)
-    who = helper if helper in 'bc' and rng.random() < .75 else o if rng.random() < .25 else None
-    if who is None: return
+    if helper not in 'bc' and rng.random() < .67: return
+    who = helper if helper in 'bc' else o
     ways = [f'The {n[who]} went over to {a}.', f'The {n["a"]} went over to the {n[who]}.', 'They met in the middle.', 'They did not come together.']
     right = 3 if who == o else dict(comes=0, goes=1, both=2)[meet]
     s.ask('meeting', ways[right], ways, [(f['holds'], 0), (f['other'] if who == o else f['help'], None), (f['has'], None)], hops=2, who=a, other=f'the {n[who]}')

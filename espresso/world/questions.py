@@ -69,7 +69,8 @@ FORMS = {
     'lit': ('Cooking Steps', 'T At which step was the flame lit?', 'B When in the course of cooking did the flame start to burn?', 'E The flame was off at first: when was it lit?'),
     'added': ('Ingredient Details', 'T Which ingredient went into {pan} {when}?', 'B What did {who} put into {pan} {when}?', 'E Name the ingredient that ended up in {pan} {when}.'),
     'unused': ('Ingredient Details', 'E Which ingredient was never put into {pan}?', 'E What was left on the board from beginning to end?'),
-    'goon': ('Traffic Analysis', 'T What happened just before {who} could drive on?', 'B What cleared the way for {who}?', 'E Which change let {who} start again?'),
+    'queue': ('Traffic Analysis', 'T In which order did the vehicles pass the crossing?', 'B How did the vehicles follow one another over the crossing?',
+        'E List the vehicles in the order in which they went over the crossing.'),
     'vehicles': ('Traffic Analysis', 'T Which vehicle passed the crossing {nth}?', 'B Of the traffic at the crossing, which vehicle went over it {nth}?', 'E Among the vehicles, which one left the crossing behind it {nth}?'),
 }
 _SPLITS = dict(T='train', B='both', E='test')

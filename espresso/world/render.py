@@ -10,7 +10,7 @@ import csv, json, random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from ..records import content_id, replace_file
 from ..video import write_video
 from .cooking import cooking
@@ -76,7 +76,7 @@ def render(
     "Write a world: clips, truths, and `manifest.csv` with `path,source,motion`"
     folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(workers) as pool:
-        paths = list(tqdm(pool.map(lambda i: render_one(folder, i, seed, **settings), range(n)), total=n, desc='world', unit='clip'))
+        paths = list(tqdm(pool.map(lambda i: render_one(folder, i, seed, **settings), range(n)), total=n, desc='world', unit='clip', disable=None))
     def rows(tmp):
         with open(tmp, 'w', newline='', encoding='utf-8') as f:
             csv.writer(f, lineterminator='\n').writerows([('path', 'source', 'motion')] + [(p.name, 'world', 'dynamic') for p in paths])

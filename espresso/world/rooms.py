@@ -72,7 +72,7 @@ def rooms(s:Scene):
     spots = rng.sample(list(SPOTS), 4); found, meet = rng.choice(ANIMALS), rng.choice(list(MEETINGS))
     before = rng.choice(('calm', 'happy', 'sad')); after = rng.choice([m for m in ('happy', 'sad', 'surprised') if m != before])
     lamps = rng.random() < .5, rng.random() < .5
-    plan = dict(intro=(1., .5), **(dict(take0=(1.4, 0), try0=(2., .1)) if twice else {}), take=(1.6, .1), carry=(2., .1), open=(2., .1), meet=(2.2, .4))
+    plan = dict(intro=(.8, .5), **(dict(take0=(1.8, 0), try0=(2., .1)) if twice else {}), take=(2., .1), carry=(2., .1), open=(2., .1), meet=(2.2, .4))
     b = s.beats(**plan); paper = [rng.randrange(8) for _ in range(2)]
     turn = b['open'][0]-.5
     s.backdrop(0, lambda c: room(c, paper, lamps[0])); s.backdrop(turn, lambda c: room(c, paper, lamps[1]))
@@ -139,8 +139,8 @@ def _finder(s, b, who, doors, keys, spots, colour, woman, which, before, after, 
         t, u, x = b[take][0], b[carry][0], SPOTS[spots[i]][0]-side*32
         steps += [(t, steps[-1][1]), (t+.9, x), (u, x), (u+1.2, at)]
         arms += [(t+.5, 12), (t+.9, 128 if SPOTS[spots[i]][1] < 120 else 80), (t+1.3, 70), (u+1.9, 70), (u+2.2, 12 if i else 70)]
-        out['take', i] = s.fact(f'The {who} is taking the {keys[i]}.', t+.3, u, who, keys[i])
-        out['carry', i] = s.fact(f'The {who} is holding the {keys[i]} in front of the {d}.', u+.6, u+1.9 if i else b['open'][0]+.3, keys[i], d)
+        out['take', i] = s.fact(f'The {who} is taking the {keys[i]}.', t, u, who, keys[i])
+        out['carry', i] = s.fact(f'The {who} is carrying the {keys[i]} to the {d}.', u, u+2.1 if i else b['open'][0]+.3, keys[i], d)
     x, arm = Track(*steps), Track(*arms, (b['open'][0]+1., 70), (b['open'][0]+1.4, 12))
     mood = State((0, before), (b['open'][0]+.5, after))
     def draw(c, t):

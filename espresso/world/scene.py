@@ -147,7 +147,7 @@ def told(
 
 def _questions(self)->list[WorldQuestion]:
     "All questions of the scene that its split allows"
-    out, rng = [], random.Random(f'questions {self.family} {self.seed}')
+    out, rng, seen = [], random.Random(f'questions {self.family} {self.seed}'), {}
     for form, answer, others, core, hops, evidence, slots in self._asks:
         if not wordings(form, self.split): continue
         wrong = rng.sample([o for o in others if o != answer], 3)
@@ -157,7 +157,7 @@ def _questions(self)->list[WorldQuestion]:
             fact = next(f for f in self.facts if f.sentence == fact.sentence)
             a, b = fact.span(near); t = round((a+b)/2, 3)
             frames.append(CoreFrame(t, round(a, 3), round(b, 3), fact.sentence))
-            boxes = self.boxes(t)
+            boxes = seen[t] = seen.get(t) or self.boxes(t)
             items += [(n, t, boxes[n]) for n in fact.who[:2] if n in boxes]
         frames.sort(key=lambda f: f.time); items.sort(key=lambda i: i[1])
         out.append(WorldQuestion(capital(text), answer, tuple(wrong), FORMS[form][0], number, where, hops, tuple(frames),

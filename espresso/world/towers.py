@@ -57,7 +57,7 @@ def towers(s:Scene):
     if why == 'cat': manner = None
     before = rng.choice(('calm', 'happy', 'sad')); after = rng.choice([m for m in ('happy', 'sad', 'surprised') if m != before])
     way = dict(zip(CAUSES, (1, -1, 1, rng.choice((-1, 1)))))[why] # The side to which the tower falls
-    b = s.beats(hang=(2.4, .1), stand=(2., .6), cause=(2., .05), fall=(.7, 0), after=(2.2, .4), end=(2.2, .5))
+    b = s.beats(hang=(3., .1), stand=(1.8, .6), cause=(2., .05), fall=(.7, 0), after=(2.2, .4), end=(2.2, .5))
     key = [rng.randrange(12) for _ in range(3)]
     s.backdrop(0, lambda c: playroom(c, key))
     f = _bird(s, b, why, n, way) | _child(s, b, n, colours[7], woman, deed, before, after, key[1])
@@ -74,7 +74,7 @@ def _blocks(s, b, n, colours, way):
     for i in range(4):
         y0 = FLOOR-15-SIDE*i; hx, hy, turn = heap[i]
         x, y = Track((t0, TOWER), (t0+.7, TOWER+way*hx)), Track((t0, y0), (t0+.7, FLOOR-15+hy), how='fall')
-        a = Track((t0, 0), (t0+.7, way*turn)); down = Track((.3, -120), (b['hang'][1]-.5, 0)) if i == 3 else Track((0, 0))
+        a = Track((t0, 0), (t0+.7, way*turn)); down = Track((0, -116), (b['hang'][1]-.5, 0)) if i == 3 else Track((0, 0))
         def draw(c, t, i=i, x=x, y=y, a=a, down=down):
             if i == 0 and t < t0: shadow(c, TOWER, FLOOR, 24)
             with c.at(x(t), y(t)+down(t), angle=a(t)): block(c, colours[i])
@@ -84,7 +84,7 @@ def _blocks(s, b, n, colours, way):
         s.add(n['blocks'][i], draw)
     top, hung = n['blocks'][2], n['blocks'][3]
     out['first top'] = s.fact(f'The {top} is on top of the tower.', 0, b['hang'][1]-.5, top)
-    out['hang'] = s.fact(f'The {hung} is hanging on a string.', 1.1, b['hang'][1]-.5, hung)
+    out['hang'] = s.fact(f'The {hung} is hanging on a string.', .8, b['hang'][1]-.5, hung)
     out['top'] = s.fact(f'The {hung} is on top of the tower.', b['hang'][1]-.5, t0, hung)
     out['heap'] = s.fact('The blocks are lying on the floor.', b['fall'][1], s.seconds, n['blocks'][0], n['blocks'][1])
     return out
@@ -154,18 +154,18 @@ def _tower_questions(s, b, why, n, f, deed, manner, before, after):
     "Questions over cause, order of blocks, feeling, deed and manner"
     texts = {k: said(v, n) for k, v in CAUSES.items()}
     reasons = {k: because(v) for k, v in texts.items()}
-    fell, kid, near = texts[why][0].lower() + texts[why][1:-1], f"the {n['child']}", b['cause'][0]+.8
+    kid, near = f"the {n['child']}", b['cause'][0]+.8
     s.ask('why', reasons[why], reasons.values(), [(f[why], near), (f['heap'], None)], who='the tower', did='fall')
     s.ask('cause', texts[why], texts.values(), [(f[why], near), (f['heap'], None)], event='the blocks were lying on the floor')
     s.ask('root', texts[why], texts.values(), [(f[why], near), (f['heap'], None), (f['deed'], None)], hops=3, event=f'{kid} {DEEDS[deed][1]}')
     blocks = [f'The {x}.' for x in n['blocks']]
-    if s.rng.random() < .5: s.ask('before', blocks[3], blocks, [(f['top'], None), (f[why], near)], hops=2, what='on top of the tower', event=fell)
-    else: s.ask('before', blocks[2], blocks, [(f['first top'], 0), (f['hang'], None)], hops=2, what='on top of the tower', event='another block came down on it')
+    if s.rng.random() < .5: s.ask('before', blocks[3], blocks, [(f['top'], None), (f['heap'], None)], hops=2, what='on top of the tower', event='it fell')
+    else: s.ask('before', blocks[2], blocks, [(f['first top'], 0), (f['top'], None)], hops=2, what='on top of the tower', event='another block came down on it')
     s.ask('which', blocks[3], blocks, [(f['first top'], 0), (f['top'], None)], hops=2, kind='block', did='was the last to join the tower before it fell')
     s.ask('feeling', feelings(before, after), other_feelings(s.rng, before, after, ('calm', 'happy', 'sad'), ('happy', 'sad', 'surprised')),
           [(f['feels before'], 0), (f['feels after'], None)], who=kid, event='the tower fell')
     deeds = [f'The {n["child"]} {d[1]}.' for d in DEEDS.values()]
-    s.ask('next', deeds[list(DEEDS).index(deed)], deeds, [(f['heap'], None), (f['deed'], None)], who=kid, event='the tower had fallen')
+    s.ask('next', deeds[list(DEEDS).index(deed)], deeds, [(f['top'], None), (f['heap'], None), (f['deed'], None)], who=kid, event='the tower had fallen')
     if manner:
         all_ = [f'{m.capitalize()}.' for m in MANNERS.values()]
         s.ask('behaviour', f'{MANNERS[manner].capitalize()}.', all_, [(f['cat before'], 0), (f['cat after'], s.seconds), (f['heap'], None)], hops=2, who=f"the {n['cat']}", event='the tower fell')
