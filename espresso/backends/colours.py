@@ -139,7 +139,7 @@ def _outline(part, edge):
 def regions(
     image:np.ndarray, # RGB, uint8 `[h, w, 3]`, not much more than 320 wide
     least:float=.006, # Smallest share of the picture; a fifth of it for compact patches of a bright colour
-)->list[Region]: # Largest first
+)->list[Region]: # Largest first, 30 at most
     "Patches of clear colour, each with its outline measured"
     h, w = image.shape[:2]
     names, found = colour_map(cv2.medianBlur(image, 3)), []
@@ -156,4 +156,4 @@ def regions(
             if size >= least*h*w or (COLOURS[k] not in DULL and fill > .5 and sharp > .8):
                 centre = (float(centres[j][0])+.5)/w, (float(centres[j][1])+.5)/h
                 found.append(Region(COLOURS[k], (x/w, y/h, (x+bw)/w, (y+bh)/h), centre, size/(h*w), mask, fill, sharp))
-    return sorted(found, key=lambda r: -r.area)
+    return sorted(found, key=lambda r: -r.area)[:30]

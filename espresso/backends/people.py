@@ -6,13 +6,16 @@
 __all__ = ['skin', 'below', 'faces', 'standing']
 
 # %% ../../nbs/0_foundation/06c_people.ipynb #2747c8a8
+import threading
 import cv2, numpy as np
 from functools import cache
 from ..records import Box
 
 # %% ../../nbs/0_foundation/06c_people.ipynb #3efe6060
 @cache
-def _cascade(name): return cv2.CascadeClassifier(f'{cv2.data.haarcascades}haarcascade_{name}.xml')
+def _cascade_of(name, thread): return cv2.CascadeClassifier(f'{cv2.data.haarcascades}haarcascade_{name}.xml')
+
+def _cascade(name): return _cascade_of(name, threading.get_ident()) # a cascade works in memory of its own, so threads must not share one
 
 @cache
 def _standing():
