@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['TASKS', 'Annotator', 'chat']
 
-# %% ../../nbs/0_foundation/07d_annotator.ipynb #44db7527
+# %% ../../nbs/0_foundation/07d_annotator.ipynb #90ff5d1e
 import json
 from .annotator_cot import choose_task, write_distractors, write_evidence
 from .annotator_qa import write_pairs
 from .annotator_verdict import give_verdict
 from .contracts import Reply, Usage, parse_reply
 
-# %% ../../nbs/0_foundation/07d_annotator.ipynb #65ad83c2
+# %% ../../nbs/0_foundation/07d_annotator.ipynb #e088898f
 TASKS = dict(qa_pairs=write_pairs, qa_verdict=give_verdict, evidence=write_evidence, task=choose_task, distractors=write_distractors)
 
 class Annotator:

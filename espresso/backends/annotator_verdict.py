@@ -73,6 +73,7 @@ def _near(facts, subject, rest):
         gone = tuple(sorted({f.number for f in facts} - here))
         return gone, tuple(n for n in gone if n-1 in here)
     if lines[0] or rest.split()[0] in ('not', 'never', 'no'): return lines
+    if any(f.rest.lower() == rest for f in facts): return (), () # The captions' own words, but of something else
     mine = {f.rest for f in facts if f.subject.lower() == subject}
     want = set(content_words(rest))
     best = max(sorted(mine), key=lambda r: len(want & set(content_words(r))), default='')
@@ -100,7 +101,7 @@ def invented(
     for m in re.finditer(rf"\b({'|'.join(sorted(COLOURS))}) ([a-z]+)|\b([a-z]+) in ({'|'.join(sorted(COLOURS))})\b", text.lower()):
         colour, noun = m[1] or m[4], m[2] or m[3]
         if stem(noun) not in words - _GLUE or noun in PREPOSITIONS | COLOURS or noun.endswith('ing'): continue
-        if not re.search(rf'\b{colour} {noun[:-1]}|\b{noun}\w* (?:is|are|in) {colour}\b', low): return m[0]
+        if not re.search(rf'\b{colour} {stem(noun)}\w{{0,3}}\b|\b{noun}\w* (?:is|are|in) {colour}\b', low): return m[0]
     for colour in COLOURS & set(re.findall(r'[a-z]+', text.lower())):
         if colour not in re.findall(r'[a-z]+', low): return colour
     return ''
@@ -130,6 +131,7 @@ def disorder(
         if how: continue
         if held and not _agree(*held, c, facts): return f'{_told(c)}, but not {held[0]} {_told(held[1])}'
         if main and 'before that' in gap and not min(c.lines) < max(main.starts): return f'it is not before that moment that {_told(c)}'
+        if main and 'in between' in gap and not any(min(main.starts) < n < max(main.starts) for n in c.lines): return f'it is not in between that {_told(c)}'
         if main and re.search(r'\b(then|afterwards|finally|later|next|after that)\b', gap):
             after = [n for n in c.starts if n > at] or ([] if held is None else [n for n in c.lines if n > at])
             if not after: return f'it is not after {_told(main)} that {_told(c)}'
@@ -190,7 +192,7 @@ _PRONOUN = re.compile(r'\b(it|they|he|she|them|him|her)\b', re.I)
 def _beside(question, answer, asked, cs, subjects):
     "A thing the question asks for and the answer does not speak of"
     told = {(c.subject, c.rest) for c in cs}
-    if 'order' in question.lower(): return next((f'how the {c.subject} was {c.rest}' for c in asked if (c.subject, c.rest) not in told), '')
+    if re.search('order|the moment|which next', question.lower()): return next((f'how the {c.subject} was {c.rest}' for c in asked if (c.subject, c.rest) not in told), '')
     told = {s for s in subjects if s in answer.lower()}
     things = sorted((s for s in subjects if s in question.lower()), key=question.lower().index)
     return f'the {things[0]}' if told and things and things[0] not in told and (not told & set(things) or not _PRONOUN.search(answer)) else ''
