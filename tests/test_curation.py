@@ -155,3 +155,14 @@ def test_real_odd_clips(tmp_path):
     counts, videos, drops = run(REAL, tmp_path/'out')
     assert counts.units == len(videos) + len(drops)
     for v in videos.values(): assert len({p.frame.index for p in read_frames(REAL/v.path, times_at(v, v.sample_fps))}) >= min(2, v.frames)
+
+
+def test_videos_are_described_side_by_side_as_one_after_the_other():
+    "Detectors that keep scratch memory must not be shared by the threads that describe videos"
+    from concurrent.futures import ThreadPoolExecutor
+    from espresso.backends.people import faces
+    rng = np.random.default_rng(0)
+    images = [np.clip(np.array([200, 150, 120]) + rng.normal(0, 25, (120 + 17*(i % 7), 160 + 23*(i % 5), 1)), 0, 255).astype(np.uint8) for i in range(24)]
+    one = [faces(im) for im in images]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3): assert list(pool.map(faces, images)) == one
