@@ -128,3 +128,10 @@ def test_match_prefers_the_colour():
 def test_names_say_what_it_is(kind):
     assert load(kind, 'offline').name
     with pytest.raises(ValueError): load(kind, 'offline:some-model')
+
+def test_a_long_video_is_described_in_pieces():
+    images = pictures([block(20+30*k, 100, 'red') for k in range(7)])
+    whole, pieces = load('captioner', 'offline'), load('captioner', 'offline')
+    pieces.at_once = 3
+    said = pieces.caption('clip.mp4', images)
+    assert len(said) == 7 and said[1:] == whole.caption('clip.mp4', images)[1:]
