@@ -53,8 +53,11 @@ def test_threads_share_a_model(folder):
 def test_the_prompt_is_in_the_models_own_format(folder):
     seer = load('captioner', f'local:{folder("internvl")}?prompt=What+is+it%3F&device=cpu')
     assert seer.prompt == '<|im_start|>user\n<IMG_CONTEXT>\nWhat is it?<|im_end|>\n<|im_start|>assistant\n'
-    inputs = seer.processor(text=[seer.prompt], images=[[np.zeros((300, 900, 3), np.uint8)]], return_tensors='pt')
-    assert len(inputs['pixel_values']) == 1                      # one tile, whatever the shape
+    tiles, inner = [], seer.model.generate
+    seer.model.generate = lambda **inputs: tiles.append(len(inputs['pixel_values'])) or inner(**inputs)
+    try: seer.caption('x', [Picture(Frame('v', 0, 0.), np.zeros((300, 900, 3), np.uint8))]*2)
+    except ReplyError: pass
+    assert tiles == [2]                                          # one for each frame, whatever its shape
 
 
 def test_pixels_bound_what_a_free_size_model_sees(folder):

@@ -40,8 +40,7 @@ def image_processor(
     processor.tokenizer.padding_side = 'left'
     processor.chat_template = processor.chat_template or given.get('chat_template') or processor.tokenizer.chat_template
     if not processor.chat_template: raise Stop(f'{folder} has no chat template: the format in which this model is asked is not known; take the instruct or chat version of the model')
-    for cut in 'crop_to_patches', 'do_image_splitting':
-        if hasattr(processor.image_processor, cut): processor.images_kwargs = {**getattr(processor, 'images_kwargs', {}), cut: False}
+    processor.one_tile = {cut: False for cut in ('crop_to_patches', 'do_image_splitting') if hasattr(processor.image_processor, cut)}
     return processor
 
 # %% ../../nbs/0_foundation/08a_seeing.ipynb #417405ef
@@ -92,7 +91,7 @@ class Seer:
         return texts
 
     def _describe(self, images):
-        inputs = self.processor(text=[self.prompt]*len(images), images=[[i] for i in images], padding=True, return_tensors='pt').to(self.model.device, self.model.dtype)
+        inputs = self.processor(text=[self.prompt]*len(images), images=[[i] for i in images], padding=True, return_tensors='pt', **self.processor.one_tile).to(self.model.device, self.model.dtype)
         said = greedy(self.model, self.processor.tokenizer, inputs, self.tokens)
         self.usage += Usage(requests=len(images), prompt_tokens=int(inputs['attention_mask'].sum()), completion_tokens=sum(n for _, n, _ in said))
         return [' '.join((text if ended else text[:text.rfind('. ')+1] or text).split()) for text, _, ended in said]
