@@ -25,8 +25,11 @@ def chatml(image):
 
 CHAT = ['<|pad|>', '<|im_end|>', '<|im_start|>']
 
-def text_config(tok, **more):
-    return dict(vocab_size=len(tok), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, initializer_range=.2, max_position_embeddings=4096,
+SMALL = dict(side=56, patch=14, vision=(64, 2), text=(64, 2)) # pixels of a picture and of a patch; width and layers
+
+def text_config(tok, size=SMALL, **more):
+    width, layers = size['text']
+    return dict(vocab_size=len(tok), hidden_size=width, intermediate_size=2*width, num_hidden_layers=layers, num_attention_heads=4, num_key_value_heads=2, initializer_range=.2, max_position_embeddings=4096,
                 pad_token_id=tok.pad_token_id, eos_token_id=tok.eos_token_id, bos_token_id=None, tie_word_embeddings=False, **more)
 
 def save(folder, model, *parts):
@@ -42,16 +45,20 @@ def lm(folder, template=True):
     tok = tokens(CHAT, chatml('') if template else None)
     return save(folder, Qwen2ForCausalLM(Qwen2Config(**text_config(tok))), tok)
 
-def llava(folder):
+def vision_config(size, **more):
+    width, layers = size['vision']
+    return dict(hidden_size=width, intermediate_size=2*width, num_hidden_layers=layers, num_attention_heads=4, image_size=size['side'], patch_size=size['patch']) | more
+
+def llava(folder, size=SMALL):
     "LLaVA: SigLIP and Qwen2, as LLaVA-NeXT-Interleave has them"
     from transformers import LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor, Qwen2Config, SiglipImageProcessorPil, SiglipVisionConfig
     torch.manual_seed(0)
     tok = tokens(CHAT + ['<image>'], chatml('<image>\n'))
-    vision = SiglipVisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, image_size=56, patch_size=14)
-    config = LlavaConfig(vision_config=vision, text_config=Qwen2Config(**text_config(tok)), image_token_id=tok.convert_tokens_to_ids('<image>'), vision_feature_layer=-1,
-                         vision_feature_select_strategy='full', image_seq_length=16)
-    images = SiglipImageProcessorPil(size={'height': 56, 'width': 56})
-    processor = LlavaProcessor(images, tok, patch_size=14, vision_feature_select_strategy='full', chat_template=tok.chat_template, num_additional_image_tokens=0)
+    vision = SiglipVisionConfig(**vision_config(size))
+    config = LlavaConfig(vision_config=vision, text_config=Qwen2Config(**text_config(tok, size)), image_token_id=tok.convert_tokens_to_ids('<image>'), vision_feature_layer=-1,
+                         vision_feature_select_strategy='full', image_seq_length=(size['side']//size['patch'])**2)
+    images = SiglipImageProcessorPil(size={'height': size['side'], 'width': size['side']})
+    processor = LlavaProcessor(images, tok, patch_size=size['patch'], vision_feature_select_strategy='full', chat_template=tok.chat_template, num_additional_image_tokens=0)
     return save(folder, LlavaForConditionalGeneration(config), processor)
 
 def parts(folder, name, images, tok, **more):
@@ -60,30 +67,30 @@ def parts(folder, name, images, tok, **more):
     images.save_pretrained(folder); tok.save_pretrained(folder)
     (folder/'processor_config.json').write_text(json.dumps({'processor_class': name, **more}))
 
-def internvl(folder):
+def internvl(folder, size=SMALL):
     "InternVL: InternViT and Qwen2"
     from transformers import GotOcr2ImageProcessorPil, InternVLConfig, InternVLForConditionalGeneration, InternVLVisionConfig, Qwen2Config
     torch.manual_seed(0)
     extra = dict(start_image_token='<img>', end_image_token='</img>', context_image_token='<IMG_CONTEXT>', video_token='<video>')
     tok = tokens(CHAT + list(extra.values()), chatml('<IMG_CONTEXT>\n'), extra_special_tokens=extra)
     vision = InternVLVisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, image_size=[56, 56], patch_size=[14, 14], initializer_range=.2, layer_scale_init_value=1.)
-    config = InternVLConfig(vision_config=vision, text_config=Qwen2Config(**text_config(tok)), image_token_id=tok.convert_tokens_to_ids('<IMG_CONTEXT>'), image_seq_length=4)
+    config = InternVLConfig(vision_config=vision, text_config=Qwen2Config(**text_config(tok, size)), image_token_id=tok.convert_tokens_to_ids('<IMG_CONTEXT>'), image_seq_length=(size['side']//size['patch']//2)**2)
     save(folder, InternVLForConditionalGeneration(config))
-    parts(folder, 'InternVLProcessor', GotOcr2ImageProcessorPil(size={'height': 56, 'width': 56}), tok, image_seq_length=4)
+    parts(folder, 'InternVLProcessor', GotOcr2ImageProcessorPil(size={'height': size['side'], 'width': size['side']}), tok, image_seq_length=(size['side']//size['patch']//2)**2)
     return folder
 
-def qwen_vl(folder):
+def qwen_vl(folder, size=SMALL):
     "Qwen2.5-VL"
     from transformers import Qwen2VLImageProcessorPil, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
     torch.manual_seed(0)
     special = ['<|vision_start|>', '<|vision_end|>', '<|image_pad|>', '<|video_pad|>']
     tok = tokens(CHAT + special, chatml('<|vision_start|><|image_pad|><|vision_end|>'))
     start, end, image, video = map(tok.convert_tokens_to_ids, special)
-    vision = dict(depth=2, hidden_size=64, out_hidden_size=64, num_heads=4, intermediate_size=128, patch_size=14, window_size=56, fullatt_block_indexes=[1])
-    text = text_config(tok, rope_parameters={'type': 'mrope', 'rope_type': 'default', 'mrope_section': [2, 3, 3], 'rope_theta': 10000.})
+    vision = dict(depth=size['vision'][1], hidden_size=size['vision'][0], out_hidden_size=size['text'][0], num_heads=4, intermediate_size=2*size['vision'][0], patch_size=14, window_size=56, fullatt_block_indexes=[1])
+    text = text_config(tok, size, rope_parameters={'type': 'mrope', 'rope_type': 'default', 'mrope_section': [size['text'][0]//32, size['text'][0]*3//64, size['text'][0]*3//64], 'rope_theta': 10000.})
     config = Qwen2_5_VLConfig(vision_config=vision, text_config=text, image_token_id=image, video_token_id=video, vision_start_token_id=start, vision_end_token_id=end)
     save(folder, Qwen2_5_VLForConditionalGeneration(config))
-    parts(folder, 'Qwen2_5_VLProcessor', Qwen2VLImageProcessorPil(patch_size=14, merge_size=2, size={'shortest_edge': 28*28, 'longest_edge': 28*28*16}), tok)
+    parts(folder, 'Qwen2_5_VLProcessor', Qwen2VLImageProcessorPil(patch_size=14, merge_size=2, size={'shortest_edge': 28*28, 'longest_edge': max(28*28*16, size['side']**2)}), tok)
     return folder
 
 def llava15(folder):
@@ -137,16 +144,16 @@ def _qwen(folder, config, model, processor, vision, patch, mrope_section, **text
     parts(folder, processor, Qwen2VLImageProcessorPil(patch_size=patch, merge_size=2, size={'shortest_edge': 4*patch*patch, 'longest_edge': 64*patch*patch}), tok)
     return folder
 
-def smolvlm(folder):
+def smolvlm(folder, size=SMALL):
     "SmolVLM: SigLIP and Llama"
     from transformers import LlamaConfig, SmolVLMConfig, SmolVLMForConditionalGeneration, SmolVLMImageProcessorPil, SmolVLMVisionConfig
     torch.manual_seed(0)
     special = ['<image>', '<fake_token_around_image>', '<global-img>', '<end_of_utterance>', '<video>']
     tok = tokens(CHAT + special, chatml('<image>'))
-    vision = SmolVLMVisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, image_size=56, patch_size=14)
-    config = SmolVLMConfig(vision_config=vision, text_config=LlamaConfig(**text_config(tok)), image_token_id=tok.convert_tokens_to_ids('<image>'), scale_factor=2, pad_token_id=tok.pad_token_id)
+    vision = SmolVLMVisionConfig(**vision_config(size))
+    config = SmolVLMConfig(vision_config=vision, text_config=LlamaConfig(**text_config(tok, size)), image_token_id=tok.convert_tokens_to_ids('<image>'), scale_factor=2, pad_token_id=tok.pad_token_id)
     save(folder, SmolVLMForConditionalGeneration(config))
-    parts(folder, 'SmolVLMProcessor', SmolVLMImageProcessorPil(size={'longest_edge': 56}, max_image_size={'longest_edge': 56}), tok, image_seq_len=4)
+    parts(folder, 'SmolVLMProcessor', SmolVLMImageProcessorPil(size={'longest_edge': size['side']}, max_image_size={'longest_edge': size['side']}), tok, image_seq_len=(size['side']//size['patch']//2)**2)
     return folder
 
 
@@ -199,14 +206,15 @@ def bge(folder, modules=True):
         SentenceTransformer(modules=[body, Pooling(64, pooling_mode='cls'), Normalize()], device='cpu').save(str(folder))
     return folder
 
-def two_passes(r, ask, limits=(512, 512)):
-    "Evidence and answer as two requests that know nothing of each other: everything is read twice, by transformers' own `generate`. Token ids of both"
+def two_passes(r, ask, limits=(512, 512), keep=False):
+    "Evidence and answer as two requests that know nothing of each other: everything is read twice, by transformers' own `generate`. Token ids of both; with `keep` the processor's work is done once"
     def write(batch, limit):
         out = r.model.generate(**batch, max_new_tokens=limit, do_sample=False, eos_token_id=r.ends, pad_token_id=r.pad, suppress_tokens=[r.processor.image_token_id])
         return out[0, batch['input_ids'].shape[1]:].tolist()
     with torch.inference_mode():
-        evidence = write(r.encode([ask]), limits[0])
-        batch = r.encode([ask])
+        first = r.encode([ask])
+        evidence = write(first, limits[0])
+        batch = dict(first) if keep else r.encode([ask])
         more = torch.tensor([[t for t in evidence if t not in r.ends] + r.bridge])
         for name, fill in ('input_ids', more), ('attention_mask', more*0 + 1), ('mm_token_type_ids', more*0):
             if name in batch: batch[name] = torch.cat([batch[name], fill.to(batch[name])], 1)
