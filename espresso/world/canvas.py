@@ -34,9 +34,6 @@ def show(
     return Image(cv2.imencode('.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes(), format='jpeg')
 
 # %% ../../nbs/0_foundation/03a_canvas.ipynb #9db35098
-_ANGLES = np.linspace(0, 2*np.pi, 32, endpoint=False)
-_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
-
 class Canvas:
     "A picture in the making, measured in units of 320 by 240; with `ids`, a mask of things instead of colours"
     def __init__(self, 
@@ -79,30 +76,36 @@ class Canvas:
         m = mask[..., None].astype(np.uint16)
         part[:] = (part*(255-m) + np.array(rgb, np.uint16)*m)//255
 
-    def disc(self, x, y, rx, ry=None, colour='grey', k=0., alpha=1.):
-        "A circle, or an ellipse when `ry` is given"
-        self.polygon(_CIRCLE*(rx, rx if ry is None else ry) + (x, y), colour, k, alpha)
+# %% ../../nbs/0_foundation/03a_canvas.ipynb #2277a5ce
+_ANGLES = np.linspace(0, 2*np.pi, 32, endpoint=False)
+_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
 
-    def box(self, x0, y0, x1, y1, colour='grey', k=0., r=0., alpha=1.):
-        "A rectangle with corners rounded by `r`"
-        r = min(r, abs(x1-x0)/2, abs(y1-y0)/2)
-        if r <= 0: return self.polygon([(x0,y0), (x1,y0), (x1,y1), (x0,y1)], colour, k, alpha)
-        arcs = _CIRCLE*r + np.where(_CIRCLE > 1e-9, (x1-r, y1-r), (x0+r, y0+r))
-        self.polygon(arcs, colour, k, alpha)
+def _disc(self, x, y, rx, ry=None, colour='grey', k=0., alpha=1.):
+    "A circle, or an ellipse when `ry` is given"
+    self.polygon(_CIRCLE*(rx, rx if ry is None else ry) + (x, y), colour, k, alpha)
 
-    def uncover(self, x0, y0, x1, y1):
-        "Put the backdrop back in a rectangle: what stood there is hidden behind it"
-        a, b, c, d = (int(round(v*self.k)) for v in (max(x0, 0), max(y0, 0), x1, y1))
-        self.px[b:d, a:c] = 0 if self.ids else self.back[b:d, a:c]
+def _box(self, x0, y0, x1, y1, colour='grey', k=0., r=0., alpha=1.):
+    "A rectangle with corners rounded by `r`"
+    r = min(r, abs(x1-x0)/2, abs(y1-y0)/2)
+    if r <= 0: return self.polygon([(x0,y0), (x1,y0), (x1,y1), (x0,y1)], colour, k, alpha)
+    arcs = _CIRCLE*r + np.where(_CIRCLE > 1e-9, (x1-r, y1-r), (x0+r, y0+r))
+    self.polygon(arcs, colour, k, alpha)
 
-    def line(self, pts, width, colour='grey', k=0.):
-        "A stroke of round ends through the points"
-        w = max(1, int(round(width*self.grow*self.k)))
-        cv2.polylines(self.px, [self._points(pts)], False, self.who if self.ids else shade(colour, k), w, cv2.LINE_8 if self.ids else cv2.LINE_AA, 4)
+def _uncover(self, x0, y0, x1, y1):
+    "Put the backdrop back in a rectangle: what stood there is hidden behind it"
+    a, b, c, d = (int(round(v*self.k)) for v in (max(x0, 0), max(y0, 0), x1, y1))
+    self.px[b:d, a:c] = 0 if self.ids else self.back[b:d, a:c]
 
-    def picture(self)->np.ndarray: # uint8 `[height, width, 3]`; with `ids`, `[height, width]`
-        "The finished picture"
-        return self.px if self.ids else cv2.resize(self.px, (self.width, self.height), interpolation=cv2.INTER_AREA)
+def _line(self, pts, width, colour='grey', k=0.):
+    "A stroke of round ends through the points"
+    w = max(1, int(round(width*self.grow*self.k)))
+    cv2.polylines(self.px, [self._points(pts)], False, self.who if self.ids else shade(colour, k), w, cv2.LINE_8 if self.ids else cv2.LINE_AA, 4)
+
+def _picture(self)->np.ndarray: # uint8 `[height, width, 3]`; with `ids`, `[height, width]`
+    "The finished picture"
+    return self.px if self.ids else cv2.resize(self.px, (self.width, self.height), interpolation=cv2.INTER_AREA)
+
+Canvas.disc, Canvas.box, Canvas.uncover, Canvas.line, Canvas.picture = _disc, _box, _uncover, _line, _picture
 
 # %% ../../nbs/0_foundation/03a_canvas.ipynb #f64ef764
 def gradient(

@@ -41,6 +41,7 @@ def face(
     elif mood == 'surprised': c.disc(dx, 6.5, 2.4, 3, (150, 44, 52))
     else: c.line([(dx-3, 7), (dx+3, 7)], 1.6, (140, 60, 60))
 
+# %% ../../nbs/0_foundation/03b_cast.ipynb #1f06e83f
 def person(
     c:Canvas,             # Canvas, at the feet
     colour:str,           # Colour of coat and hat
@@ -72,6 +73,7 @@ def person(
         _arm(c, 1, arms[1], colour, skin)
         with c.at(0, -64): _head(c, colour, skin, hair, woman, mood, look, hat)
 
+# %% ../../nbs/0_foundation/03b_cast.ipynb #aa45a31c
 def _arm(c, side, angle, colour, skin):
     x, y = hand(side, angle)
     c.line([(side*10, -47), (x, y)], 7.5, colour, -.12 if side > 0 else -.22)
@@ -130,6 +132,7 @@ def _asleep(c, colour, kind):
     c.disc(-20, -11, 13, 11, colour, .05)
     for s in (-1, 1): c.line([(-20+5*s-2,-11), (-20+5*s,-9.5), (-20+5*s+2,-11)], 1.5, (230, 220, 210) if colour == 'black' else (52, 40, 44))
 
+# %% ../../nbs/0_foundation/03b_cast.ipynb #15d6b2c8
 def bird(
     c:Canvas,          # Canvas, at the feet
     colour:str,        # Colour of the feathers
@@ -179,6 +182,7 @@ def vehicle(
         a = roll/10
         c.line([(x-4*np.cos(a), -6-4*np.sin(a)), (x+4*np.cos(a), -6+4*np.sin(a))], 1.6, (90, 92, 100))
 
+# %% ../../nbs/0_foundation/03b_cast.ipynb #fa8ddd88
 def ball(
     c:Canvas,       # Canvas, at the middle of the ball
     colour:str,     # Its colour

@@ -41,6 +41,7 @@ def worktop(c):
     c.box(12, 172, 168, 198, (172, 150, 126), r=7); c.box(12, 170, 168, 194, (198, 176, 150), r=7)
     c.box(188, 180, 296, 200, (84, 86, 94), r=6); c.box(190, 178, 294, 196, (110, 112, 120), r=6); c.disc(240, 187, 34, 6, (64, 66, 74))
 
+# %% ../../nbs/0_foundation/03g_cooking.ipynb #75464e30
 def ingredient(c, kind):
     "A vegetable or fruit of about 28 units around its middle"
     colour, leaf = KINDS[kind], (92, 140, 84)
@@ -113,6 +114,7 @@ def cooking(s:Scene):
     s.event('act', *b['act'], f"The {n['cook']} was {ACTS[act][0].format(**n)}.", 'trouble')
     _cooking_questions(s, b, n, k, f, lit, what, act, before, after)
 
+# %% ../../nbs/0_foundation/03g_cooking.ipynb #45068fe5
 def _cook(s, b, n, k, colour, woman, before, after, act, look):
     "The cook, who carries things over and acts in the end"
     name, (t0, t1), keys = n['cook'], b['act'], [(0, 104)]
@@ -164,6 +166,7 @@ def _dishes(s, b, n, k, kinds, board, what, act, rest, at):
     out['lit'] = next(x for x in s.facts if x.sentence.startswith('The flame is burning'))
     return out
 
+# %% ../../nbs/0_foundation/03g_cooking.ipynb #b02a9c35
 def _food(s, b, name, kind, i, x0, at, pot, out):
     "One ingredient: on the board, in the hand, in the pot"
     t0 = b[str(i)][0] if i is not None else s.seconds+9

@@ -83,6 +83,7 @@ def people(s:Scene):
         ('other', 'sad', f"The {n[o]} {OTHERS[other][1]}.", 'loss'), ('help', 'help', f"The {n[helper]} gave the {n['new']} to the {n['a']}.", 'loss')): s.event(name, *b[beat], text, cause)
     _people_questions(s, b, n, f, roles, kind, loss, helper, meet, o, other, moods)
 
+# %% ../../nbs/0_foundation/03i_people.ipynb #a7ee2b0e
 def _ways(s, b, places, helper, meet, o, other):
     "Where everyone is over time"
     x = {k: [(0, float(p))] for k, p in places.items()}
@@ -126,6 +127,7 @@ def _somebody(s, b, n, k, colour, woman, look, role, x, moods, loss, helper, o, 
         if loss == 'stumble': f['loss'] = s.fact(LOSSES['stumble'][0].format(**n), t0+.2, b['loss'][1], name)
     if k == o: f['other'] = s.fact(f'The {name} is {OTHERS[other][0]}.', t1+.3, min(t1+2.1, s.seconds) if other == 'leave' else s.seconds, name)
 
+# %% ../../nbs/0_foundation/03i_people.ipynb #cd32ff16
 def _pets(s, b, n, x, loss, helper, f):
     "Dog and bird: they wait, cause the loss, or help"
     t0, h = b['loss'][0], b['help'][0]
@@ -144,6 +146,7 @@ def _pets(s, b, n, x, loss, helper, f):
     s.fact(f"The {n['bird']} is sitting on the post.", 0, bx[1][0] if len(bx) > 1 else s.seconds, n['bird'], rank=4)
     if loss in ('dog', 'bird'): f['loss'] = s.fact(LOSSES[loss][0].format(**n), t0+.2, b['loss'][1], n[loss], n['a'])
 
+# %% ../../nbs/0_foundation/03i_people.ipynb #1a906d6a
 def _treasure(s, b, n, x, kind, helper, f):
     "The lovely thing: held, lost, and a new one brought"
     t0, h, got = b['loss'][0]+.8, b['help'][0], b['end'][0]-.5

@@ -40,8 +40,8 @@ TASKS = ('Causal Inference', 'Contextual Interpretation', 'Event Process', 'Inte
          'Ingredient Details', 'Traffic Analysis')
 
 FORMS = {
-    'why': ('Causal Inference', 'T Why did {who} {did}?', 'T What made {who} {did}?', 'B What caused {who} to {did}?',
-        'E For what reason did {who} {did}?', 'E {Who} happened to {did}: what was behind it?'),
+    'why': ('Causal Inference', 'T Why did {who} {did}?', 'T Can you tell why {who} had to {did}?', 'B Why did {who} {did}, going by what is shown?',
+        'E For what reason did {who} {did}?', 'E {Who} happened to {did}, and why?'),
     'cause': ('Causal Inference', 'E Which of these is the cause of what follows: {event}?', 'E Something had to come first before {event}. What was it?'),
     'root': ('Influence Tracing', 'T Which first event set off the chain that ended when {event}?', 'B What led, step by step, to the moment when {event}?',
         'E Go back to the beginning: what started everything until {event}?'),

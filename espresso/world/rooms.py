@@ -39,6 +39,7 @@ def room(c, key, lit):
     c.box(146, 112, 172, 144, (198, 188, 176), r=2); c.box(149, 115, 169, 141, (230, 228, 222)); c.polygon([(149, 141), (157, 125), (163, 134), (166, 129), (169, 141)], (198, 208, 200))
     return 1. if lit else .66
 
+# %% ../../nbs/0_foundation/03h_rooms.ipynb #1f237b49
 def key(c, colour):
     "A big key around its middle, bow to the left"
     for a in np.linspace(0, 2*np.pi, 13)[:-1]: c.line([(-9+6.5*np.cos(a), 6.5*np.sin(a)), (-9+6.5*np.cos(a+.55), 6.5*np.sin(a+.55))], 5, colour)
@@ -88,6 +89,7 @@ def rooms(s:Scene):
     if lamps[0] != lamps[1]: s.event('lamp', turn, turn+.1, f"The lamp went {words[lamps[1]]}.")
     _room_questions(s, b, f, who, doors, keys, spots, which, found, meet, lamps, before, after, twice)
 
+# %% ../../nbs/0_foundation/03h_rooms.ipynb #600dec12
 def _doors(s, b, doors, colours, which, found, meet):
     "Two doors; one of them opens, and somebody is behind it"
     t0, t1, side = b['open'][0]+.3, b['meet'][0], 1-2*which
@@ -112,6 +114,7 @@ def _doors(s, b, doors, colours, which, found, meet):
     out['front'] = lambda: s.add(found, lambda c, t: t >= t1+.2 and inside(c, t))
     return out
 
+# %% ../../nbs/0_foundation/03h_rooms.ipynb #b0fecffc
 def _keys(s, b, keys, spots, which, twice):
     "Four keys in four places; one, or two after another, go with the hand"
     out, side = {}, 2*which-1

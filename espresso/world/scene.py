@@ -92,19 +92,22 @@ class Scene:
         "Enter what happens, and the name of the event that caused it"
         self.events.append(Event(name, start, end, sentence, cause))
 
-    def fact(self, sentence, start, end, *who, rank=0)->Fact|None:
-        "Enter a sentence into the captions from `start` to `end`; the same sentence again adds a span"
-        start, end = max(start, 0.), min(end, self.seconds)
-        if end - start < .05: return None
-        old = next((f for f in self.facts if f.sentence == sentence), None)
-        new = Fact(sentence, (old.spans if old else ()) + ((start, end),), who, rank)
-        if old: self.facts[self.facts.index(old)] = new
-        else: self.facts.append(new)
-        return new
+# %% ../../nbs/0_foundation/03d_scene.ipynb #96e324d9
+def _fact(self, sentence, start, end, *who, rank=0)->Fact|None:
+    "Enter a sentence into the captions from `start` to `end`; the same sentence again adds a span"
+    start, end = max(start, 0.), min(end, self.seconds)
+    if end - start < .05: return None
+    old = next((f for f in self.facts if f.sentence == sentence), None)
+    new = Fact(sentence, (old.spans if old else ()) + ((start, end),), who, rank)
+    if old: self.facts[self.facts.index(old)] = new
+    else: self.facts.append(new)
+    return new
 
-    def ask(self, form, answer, others, core, hops=2, evidence='', **slots):
-        "Enter a question: its form, the answer, wrong answers to choose three from, and the facts it rests on, each with a time near which it counts"
-        self._asks.append((form, answer, list(dict.fromkeys(others)), core, hops, evidence, slots))
+def _ask(self, form, answer, others, core, hops=2, evidence='', **slots):
+    "Enter a question: its form, the answer, wrong answers to choose three from, and the facts it rests on, each with a time near which it counts"
+    self._asks.append((form, answer, list(dict.fromkeys(others)), core, hops, evidence, slots))
+
+Scene.fact, Scene.ask = _fact, _ask
 
 # %% ../../nbs/0_foundation/03d_scene.ipynb #1ecb15ae
 def _draw(self, t, width=WIDTH)->np.ndarray: # uint8 `[height, width, 3]`

@@ -47,6 +47,7 @@ def place(c, where, time, key):
     with c.at(248, 200, 1.32): tree(c, key)
     return light
 
+# %% ../../nbs/0_foundation/03j_story.ipynb #62b7fa45
 def treasure(c, kind, colour):
     "A treasure of about 34 units around its middle"
     if kind == 'kite':
@@ -73,6 +74,7 @@ THEMES = {'help': 'A good friend helps in need.', 'share': 'Joy grows when it is
 RESPONSES = {'help': 'It brought the lost {kind}.', 'share': 'It took a gift of its own.', 'try': 'It looked on from the side.', 'honest': 'It got its {kind} back.'}
 WORDS = dict(calm='calm', happy='smiling', sad='sad', surprised='surprised')
 
+# %% ../../nbs/0_foundation/03j_story.ipynb #11d09c4d
 def story(s:Scene):
     "Write a story of three scenes"
     rng = s.rng
@@ -93,6 +95,7 @@ def story(s:Scene):
         s.event(f'scene {i+1}', *span, text, f'scene {i}' if i else None)
     _story_questions(s, n, f, plot, places, times, moods)
 
+# %% ../../nbs/0_foundation/03j_story.ipynb #d1fabd7e
 def _animals(s, spans, n, plot, moods, f):
     "The two animals, scene by scene"
     for j, who in enumerate('hg'):
@@ -109,6 +112,7 @@ def _animals(s, spans, n, plot, moods, f):
             with c.at(x, GROUND+jump+(3 if who == 'h' else 0), 1.12): animal(c, colour, kind, moods[who][i], t*2.5 if ways[i].moving(t) else 0, look)
         s.add(name, draw); f['ways', who] = ways
 
+# %% ../../nbs/0_foundation/03j_story.ipynb #49ed2366
 def _story_treasure(s, spans, n, plot, f):
     "The treasure, and the second one where something is shared"
     def at(t):

@@ -67,6 +67,7 @@ def towers(s:Scene):
                                     ('fall', 'fall', 'The tower fell.', 'cause'), ('deed', 'end', f"The {n['child']} {DEEDS[deed][1]}.", 'fall')): s.event(name, *b[span], text, cause)
     _tower_questions(s, b, why, n, f, deed, manner, before, after)
 
+# %% ../../nbs/0_foundation/03f_towers.ipynb #8bbbcf02
 def _blocks(s, b, n, colours, way):
     "Three blocks that stand, one that comes down on a string; then a heap"
     t0, out = b['fall'][0], {}
@@ -136,6 +137,7 @@ def _bird(s, b, why, n, way):
     s.fact(f'The {name} is sitting on the shelf.', 0, t0 if why == 'bird' else s.seconds, name, rank=4)
     return {'bird': s.fact(f'The {name} is landing on the tower.', t0+.2, b['fall'][0], name)} if why == 'bird' else {}
 
+# %% ../../nbs/0_foundation/03f_towers.ipynb #30aed34e
 def _child(s, b, n, colour, woman, deed, before, after, look):
     "The child: a feeling before, another after, and what it does in the end"
     t0, t1, name = b['fall'][0], b['end'][0], n['child']

@@ -54,6 +54,7 @@ def traffic(s:Scene):
     for what in ('ball', 'duck'): facts[what] = _crosser(s, b, why == what, what, n[what], n[what].split()[0])
     _traffic_events(s, b, why, n, c_late); _traffic_questions(s, b, why, n, facts, c_late, walk_late)
 
+# %% ../../nbs/0_foundation/03e_traffic.ipynb #e7c82d8d
 def _drivers(s, b, n, colours, kinds):
     "The first vehicle and the one behind it"
     stop, go = b['wait'][0], b['go'][0]
@@ -105,6 +106,7 @@ def _walker(s, b, why, late, n, colour, woman, look):
     last = s.fact(f'The {name} is standing {q}.', w1, s.seconds, name, rank=1)
     return {'person': moves, 'first place': first, 'last place': last, 'places': (p, q)}
 
+# %% ../../nbs/0_foundation/03e_traffic.ipynb #54f70d40
 def _oncoming(s, b, late, n, colour, kind):
     "The vehicle on the other lane, which drives through"
     t0 = b['go'][0]+.3 if late else .2
