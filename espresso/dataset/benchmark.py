@@ -6,14 +6,14 @@
 __all__ = ['TASKS', 'GROUP_OF', 'OTHERS', 'TASK_SCHEMA', 'DISTRACTOR_SCHEMA', 'task_prompt', 'split_of', 'distractor_prompt',
            'tokens', 'balanced', 'plain', 'faults', 'shuffle_options', 'benchmark']
 
-# %% ../../nbs/1_dataset/15_benchmark.ipynb #0665e111
+# %% ../../nbs/1_dataset/15_benchmark.ipynb #97fe9b50
 import hashlib, re
 from random import Random
 from typing import Sequence
-from .cot import caption_lines
+from .qa import caption_lines
 from ..records import BenchmarkItem, Drop, Evidence
 
-# %% ../../nbs/1_dataset/15_benchmark.ipynb #0645ae5e
+# %% ../../nbs/1_dataset/15_benchmark.ipynb #b30f851a
 TASKS = { # group of Table 9 -> task -> what is asked
     'Logical Reasoning': {
         'Causal Inference': 'why something happened, or what an action led to',
@@ -37,7 +37,7 @@ TASKS = { # group of Table 9 -> task -> what is asked
 GROUP_OF = {task: group for group, tasks in TASKS.items() for task in tasks}
 OTHERS = 'Others'
 
-# %% ../../nbs/1_dataset/15_benchmark.ipynb #b5609345
+# %% ../../nbs/1_dataset/15_benchmark.ipynb #40922aad
 TASK_SCHEMA = {'title': 'task', 'type': 'object', 'additionalProperties': False, 'required': ['task', 'why'],
     'properties': {'task': {'enum': [*GROUP_OF, OTHERS]}, 'why': {'type': 'string', 'description': 'What in the question decides'}}}
 
@@ -50,7 +50,7 @@ def task_prompt(
                                           'Reply with JSON that fits the schema.'},
             {'role': 'user', 'content': f'Question: {e.qa.question}\nAnswer: {e.qa.answer}'}]
 
-# %% ../../nbs/1_dataset/15_benchmark.ipynb #bcb33e10
+# %% ../../nbs/1_dataset/15_benchmark.ipynb #16aa0757
 def split_of(
     video_id:str,        # `Video.id`
     seed:int=0,          # Another seed draws another split
@@ -60,7 +60,7 @@ def split_of(
     draw = int(hashlib.sha256(f'split {seed} {video_id}'.encode()).hexdigest()[:13], 16) / 16**13
     return 'test' if draw < test_share else 'train'
 
-# %% ../../nbs/1_dataset/15_benchmark.ipynb #0fcdb47f
+# %% ../../nbs/1_dataset/15_benchmark.ipynb #1140c4cf
 DISTRACTOR_SCHEMA = {'title': 'distractors', 'type': 'object', 'additionalProperties': False, 'required': ['distractors'],
     'properties': {'distractors': {'type': 'array', 'items': {'type': 'string', 'minLength': 1}, 'minItems': 3, 'maxItems': 3}}}
 
@@ -78,7 +78,7 @@ def distractor_prompt(
     return [{'role': 'system', 'content': rules},
             {'role': 'user', 'content': f'Captions:\n{caption_lines(e.qa.group.captions)}\n\nQuestion: {e.qa.question}\nAnswer: {e.qa.answer}{again}'}]
 
-# %% ../../nbs/1_dataset/15_benchmark.ipynb #31230f91
+# %% ../../nbs/1_dataset/15_benchmark.ipynb #9d93c90a
 def tokens(
     text:str, # Any text
 )->list[str]: # Its words
@@ -93,7 +93,7 @@ def balanced(
     "Does length give the answer away?"
     return all(abs(len(tokens(d)) - len(tokens(answer))) <= limit for d in distractors)
 
-# %% ../../nbs/1_dataset/15_benchmark.ipynb #01a77b96
+# %% ../../nbs/1_dataset/15_benchmark.ipynb #6b313e1f
 _DIGITS = {w: str(n) for n, w in enumerate('zero one two three four five six seven eight nine ten'.split())} | {'gray': 'grey', 'colour': 'color', "isn't": 'is not', "wasn't": 'was not'}
 
 def plain(
@@ -117,7 +117,7 @@ def faults(
         seen.setdefault(plain(d), f'distractor {n}')
     return out
 
-# %% ../../nbs/1_dataset/15_benchmark.ipynb #a33eeabe
+# %% ../../nbs/1_dataset/15_benchmark.ipynb #36b8159b
 def shuffle_options(
     item_id:str, # `QAPair.id`
     seed:int=0,  # Another seed draws other orders
@@ -127,7 +127,7 @@ def shuffle_options(
     Random(f'options {seed} {item_id}').shuffle(order)
     return tuple(order)
 
-# %% ../../nbs/1_dataset/15_benchmark.ipynb #3f23ff91
+# %% ../../nbs/1_dataset/15_benchmark.ipynb #697e9619
 async def _distractors(e, chat, limit):
     "Three good distractors, or the reasons why there are none"
     refused, reasons = [], []
