@@ -134,7 +134,7 @@ class Tape:
         self.path, self.index, self.container, self.threads = path, index, container, threads
         self.decoded = 0                                    # Frames that came out of the decoder so far
         self.turn, self.shown, self.dead = None, None, set() # How pictures are turned, their size, keyframes that lead to no picture
-        self.scaler = VideoReformatter()
+        self.scaler, self.plain = VideoReformatter(), None   # `plain`: the same with one thread, for damaged stretches
         self._load(container)
 
     def _load(self, container=None):
@@ -231,7 +231,12 @@ def wanted_frames(
     missing = set(span.frames)
     for k, f in decode_span(tape, span):
         if k in missing: missing.remove(k); yield k, k, f
-    if missing: yield from _mend(tape, span.start, int(span.feed[-1]), sorted(missing))
+    if missing:
+        if tape.threads > 1 and tape.plain is None: tape.plain = Tape(tape.path, tape.index)
+        again = tape.plain or tape
+        for found in _mend(again, span.start, int(span.feed[-1]), sorted(missing)):
+            tape.turn, tape.shown = again.turn, again.shown
+            yield found
 
 def _mend(tape, start, last, missing):
     "For each missing frame the last one before it that can be decoded, or else the first that can"

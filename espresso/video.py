@@ -96,7 +96,8 @@ def _side_by_side(path, index, container, spans, draw, threads):
 
 def _read_on(path, index, container, spans, draw, threads):
     "One tape with a threaded decoder, and a helper that draws; (number asked for, picture) in order of spans"
-    tape, pool, ahead = Tape(path, index, container, threads), ThreadPoolExecutor(1), deque()
+    long = sum(len(s.feed) for s in spans) >= 8*len(spans) # else a threaded decoder would be emptied before it is full
+    tape, pool, ahead = Tape(path, index, container, threads if long else 1), ThreadPoolExecutor(1), deque()
     try:
         for span in spans:
             for k, n, f in wanted_frames(tape, span):
@@ -125,7 +126,8 @@ def iter_frames(
         numbers, seconds = due(index, times).tolist(), index.times
         def draw(tape, n, f): return Picture(Frame(video_id, n, float(seconds[n])), as_shown(tape, f, size))
         spans = plan(index, numbers) if times else []
-        apart = threads > 1 and len(spans) >= 2*threads and max(len(s.feed) for s in spans) <= 600
+        lengths = [len(s.feed) for s in spans]
+        apart = threads > 1 and len(spans) >= 2*threads and sum(lengths) >= 32*threads and max(lengths) <= 600
         drawn, ready = (_side_by_side if apart else _read_on)(path, index, container, spans, draw, threads), {}
         shown = None
         for k in numbers:

@@ -204,25 +204,26 @@ def test_sound_longer_than_the_picture_is_no_fault(tmp_path):
         assert info.seconds == pytest.approx(1., abs=.01) and info.frames == 10 and not info.truncated
         assert len(times_at(info, 2)) == 2
 
-def _survives(folder, data, seeds):
-    for seed in seeds:
-        rng, bad = random.Random(seed), bytearray(data)
-        for _ in range(rng.choice([1, 5, 40])):
-            at, n = rng.randrange(len(bad)), rng.randrange(1, 60)
-            bad[at:at + n] = rng.randbytes(len(bad[at:at + n]))
-        path = Path(folder)/f'{seed}.mp4'
-        path.write_bytes(bad)
-        try: info = probe(path); pictures = read_frames(path, times_at(info, 10), threads=1 + seed % 2)
-        except VideoError: continue
-        assert len(pictures) == len(times_at(info, 10))
-        assert all(a.frame.index <= b.frame.index for a, b in zip(pictures, pictures[1:]))
+def _survives(folder, clips, seeds):
+    for path in clips:
+        data = path.read_bytes()
+        for seed in seeds:
+            rng, bad = random.Random(seed), bytearray(data)
+            for _ in range(rng.choice([1, 5, 40])):
+                at, n = rng.randrange(len(bad)), rng.randrange(1, 60)
+                bad[at:at + n] = rng.randbytes(len(bad[at:at + n]))
+            broken = Path(folder)/f'{seed}_{path.name}'
+            broken.write_bytes(bad)
+            try: info = probe(broken); times = times_at(info, 10)[:200]; pictures = read_frames(broken, times, threads=1 + seed % 2)
+            except VideoError: continue
+            assert len(pictures) == len(times)
+            assert all(a.frame.index <= b.frame.index for a, b in zip(pictures, pictures[1:]))
 
-@pytest.mark.parametrize('name', ['gop_12.mp4', 'hevc.mp4', 'vp9.webm', 'open_gop.mkv', 'stream.ts'])
-def test_damage_is_survived(clips, name, tmp_path):
+def test_damage_is_survived(clips, tmp_path):
     "Random bytes anywhere: pictures or one sentence, never a hang, a crash or another kind of error"
-    if name not in clips: pytest.skip('no encoder for it here')
-    process = multiprocessing.get_context('fork').Process(target=_survives, args=(tmp_path, clips[name].read_bytes(), range(25)))
-    process.start(); process.join(60)
+    names = [clips[n] for n in ('gop_12.mp4', 'hevc.mp4', 'vp9.webm', 'open_gop.mkv', 'stream.ts') if n in clips]
+    process = multiprocessing.get_context('spawn').Process(target=_survives, args=(tmp_path, names, range(25)))
+    process.start(); process.join(90)
     hung = process.is_alive()
     if hung: process.kill()
     assert not hung and process.exitcode == 0
