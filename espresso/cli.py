@@ -69,10 +69,11 @@ def _run(a):
     doctor.refuse(values)
     if not a.videos:
         if 'captioner' not in typed: values['captioner'] = values.get('world_captioner', WORLD_KEYS['world_captioner'])
-        resolve(values, out, out/'videos')
+        root = out/'videos'/'manifest.csv'
+        resolve(values, out, root)
         clips, seed = (values.get(k, WORLD_KEYS[k]) for k in ('world_clips', 'world_seed'))
         _world(out/'videos', convert('world_clips', clips, 'int'), convert('world_seed', seed, 'int'))
-    records = run_chain(values, out, a.videos or out/'videos', a.only, given['kernel'], say=_say, watch=_watcher(time.time()))
+    records = run_chain(values, out, a.videos or root, a.only, given['kernel'], say=_say, watch=_watcher(time.time()))
     table = closing_table([summary(r['stage'], r['counts'], r['usage'], r['seconds']) for r in records])
     print('\n' + table)
     if not a.only: (out/'table.txt').write_text(table + '\n')

@@ -30,7 +30,7 @@ def _chat_lacks(model, options):
     missing, env, url = [], options.get('api_key_env', 'OPENAI_API_KEY'), options.get('base_url', '')
     if not model: missing.append('a model name after `chat:`')
     if url and not _answers(url): missing.append(f'a server at {url}')
-    if not url and not os.environ.get(env): missing.append(f'a key in the environment variable {env}')
+    if (not url or 'api_key_env' in options) and not os.environ.get(env): missing.append(f'a key in the environment variable {env}')
     return missing
 
 def _answers(url, seconds=1.):
@@ -41,7 +41,7 @@ def _answers(url, seconds=1.):
 def _local_lacks(model, options):
     missing = []
     if not Path(model).is_dir() and not _downloaded(model): missing.append(f'the weights of {model} (a folder, or downloaded once with `hf download {model}`)')
-    if options.get('bits') and importlib.util.find_spec('bitsandbytes') is None: missing.append('bitsandbytes (`pip install espresso-video[train]`)')
+    if options.get('bits') and importlib.util.find_spec('bitsandbytes') is None: missing.append('bitsandbytes (`pip install espresso-video[local]`)')
     return missing
 
 def _downloaded(model):

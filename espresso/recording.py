@@ -21,10 +21,14 @@ def digest(
     "Digest of an input"
     path = Path(path)
     if not path.exists(): raise Stop(f'{path} does not exist: run the stage that writes it first, or name another input')
+    if path.suffix == '.csv': return content_id(path.read_text(), _listing(path.parent))
     rows = [path] if path.is_file() else sorted(path.glob('*.parquet'))
     if rows: return content_id([hashlib.sha256(f.read_bytes()).hexdigest() for f in rows])
-    files = sorted(f for f in path.rglob('*') if f.is_file())
-    return content_id([(str(f.relative_to(path)), f.stat().st_size, f.stat().st_mtime_ns) for f in files])
+    return _listing(path)
+
+def _listing(folder):
+    files = sorted(f for f in folder.rglob('*') if f.is_file() and not f.name.startswith('.'))
+    return content_id([(str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns) for f in files])
 
 def code_digest()->str:
     "Digest of the package's own source"
