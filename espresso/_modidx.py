@@ -845,6 +845,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'espresso.recording.Recording.show': ( '0_foundation/recording.html#recording.show',
                                                                            'espresso/recording.py'),
                                     'espresso.recording._counts': ('0_foundation/recording.html#_counts', 'espresso/recording.py'),
+                                    'espresso.recording._listing': ('0_foundation/recording.html#_listing', 'espresso/recording.py'),
                                     'espresso.recording._lock': ('0_foundation/recording.html#_lock', 'espresso/recording.py'),
                                     'espresso.recording._version': ('0_foundation/recording.html#_version', 'espresso/recording.py'),
                                     'espresso.recording.closing_table': ( '0_foundation/recording.html#closing_table',

@@ -46,6 +46,11 @@ def test_frames_stand_beside_their_times(model):
     assert [p[:5] for p in pieces] == ['0.0 s', '1.0 s', '2.0 s']
     assert all(model.processor.image_token in p for p in pieces)
 
+def test_a_frame_is_one_tile(model):
+    "A wide frame, which InternVL and SmolVLM would cut up, costs about as much as a square one"
+    wide, square = (int((model.encode([asked(1, 'Who?', size=s)])['input_ids'] == model.processor.image_token_id).sum()) for s in ((90, 270), (150, 150)))
+    assert wide <= 1.5*square
+
 def test_work_is_what_the_counter_counts(model):
     model.work.picture.clear()
     p = answer(model, [ASKS[0]], limits=(3, 2))[0]

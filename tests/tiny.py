@@ -73,7 +73,7 @@ def internvl(folder, size=SMALL):
     torch.manual_seed(0)
     extra = dict(start_image_token='<img>', end_image_token='</img>', context_image_token='<IMG_CONTEXT>', video_token='<video>')
     tok = tokens(CHAT + list(extra.values()), chatml('<IMG_CONTEXT>\n'), extra_special_tokens=extra)
-    vision = InternVLVisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, image_size=[56, 56], patch_size=[14, 14], initializer_range=.2, layer_scale_init_value=1.)
+    vision = InternVLVisionConfig(**vision_config(size, image_size=[size['side']]*2, patch_size=[size['patch']]*2), initializer_range=.2, layer_scale_init_value=1.)
     config = InternVLConfig(vision_config=vision, text_config=Qwen2Config(**text_config(tok, size)), image_token_id=tok.convert_tokens_to_ids('<IMG_CONTEXT>'), image_seq_length=(size['side']//size['patch']//2)**2)
     save(folder, InternVLForConditionalGeneration(config))
     parts(folder, 'InternVLProcessor', GotOcr2ImageProcessorPil(size={'height': size['side'], 'width': size['side']}), tok, image_seq_length=(size['side']//size['patch']//2)**2)

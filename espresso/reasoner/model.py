@@ -106,7 +106,7 @@ class Reasoner:
         "Prompts and pictures as one batch"
         texts = [self.prompt(a, instruction) for a in asks]
         images = [[shrink(p.image, self.pixels) for p in a.pictures] for a in asks]
-        pictures = dict(images=images) if any(images) else {}
+        pictures = dict(images=images, **self.processor.one_tile) if any(images) else {}
         batch = self.processor(text=texts, padding=True, return_tensors='pt', **pictures)
         return dict(batch.to(self.model.device, self.model.dtype))
 
