@@ -95,36 +95,32 @@ def write_evidence(
                 key_objects=[key_objects(fs, f'{p.question} {p.answer}') for fs in core.values()],
                 evidence='; '.join(parts) + '.')
 
-# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #b48a494a
-_TASKS = { # task: (cues in the question, cues in the answer)
- 'Cooking Steps': (r'cook\w* (?:technique|method|step)|(?:chef|cook|pan|pot|oven|stove|dish|recipe|dough|fry\w*|stir\w*|chop\w*|bak\w+|boil\w*|slic\w+).*\b(?:step|order|sequence|next|after|before|then|first|technique|prepar\w+)|(?:step|order|sequence|next|after|before|then|first|prepar\w+|how).*(?:chef|cook|\bpan\b|\bpot\b|oven|stove|dish|recipe|dough)', r'stir|chop|\bfry|boil|bak(?:e|ing)|simmer|pour\w* .*(?:pan|pot|bowl)'),
- 'Ingredient Details': (r'ingredient|(?:purpose|use|amount|colou?r|kind) of the (?:liquid|sauce|oil|spice|flour|sugar|salt|egg|onion|meat|vegetable)|what .*(?:added|put|poured|mixed) (?:to|into|in) the (?:pan|pot|bowl|mixture|dish)|seasoning|spices?\b', r'ingredient|flour|sauce|spice|vegetable|onion|\begg|sugar|\boil\b'),
- 'Traffic Analysis': (r'traffic|vehicles?|\bcars?\b|truck|\bbus\b|\bvan\b|lorry|driver|pedestrian|crossing|intersection|\broad\b|\blane\b|crosswalk', r'traffic|\bcars?\b|truck|\bbus\b|crossing|\broad\b|\blane\b'),
- 'Emotional Recognition': (r'emotion\w*|feel\w*|mood|happy|sad\b|angry|afraid|scared|calm|excite\w*|facial|smil\w+|\bcry\w*', r'happy|\bsad|angry|afraid|scared|excited|smil\w+|relieved|surprised'),
- 'Role Identification': (r"\broles?\b|what (?:job|task|duty)|who (?:is|was|are) (?:the|responsible)|in charge|profession|occupation|'s (?:job|duty)", r'\brole|responsible|in charge|acts? as|\bis a (?:cook|driver|guard|waiter|teacher)'),
- 'Thematic Insight': (r'\bthemes?\b|thematic\w*|message|symboli\w+|logos?\b|overall (?:idea|subject)|title', r'theme|symboli|message|prepar\w+ the viewer'),
- 'Narrative Structuring': (r'narrative|story\w*|\bplot\b|between the (?:two|three|first) (?:frames|scenes|images)|scenes?\b|beginning .*end\b|how does the (?:video|clip) (?:begin|start|end|open)', r'story|narrative|scene'),
- 'Interaction Dynamics': (r'interact\w*|relationship|each other|together|respond\w*|(?:give|hand|pass|show|talk|speak|wave|meet|throw|greet|follow|chas)\w* .*\b(?:to|with|at)\b|between the \w+ ?\w* and the', r'each other|together|(?:hand|giv|pass|throw)\w* .* to|meets?\b|towards? the (?:man|woman|person|child|dog)'),
- 'Influence Tracing': (r'influenc\w*|affect\w*|\beffects?\b|impact\w*|contribut\w*|depend\w*|role does .* play', r'influenc|affect|makes? it|allows?'),
- 'Causal Inference': (r'^why|\bwhy\b|caus\w+|reasons?\b|lead\w* to|led to|result\w*|because|consequence|makes? the|what made|trigger\w*|brings? about|brought about', r'because|therefore|\bso\b|caus\w+|as a result|lead|led to'),
- 'Situational Awareness': (r'situation|at the moment|at that (?:time|moment)|while|what else|where (?:is|was|are|were)|surround\w*|at the same time|meanwhile|(?:first|second|third|last) frame', r'while|meanwhile|at the same time|\bnear\b'),
- 'Behavior Profiling': (r'behavio\w*|habit\w*|repeated\w*|pattern|how often|how many (?:separate )?times|what kind of person|over and over|keeps?\b|characteri\w+|what does the (?:man|woman|person|child|dog|cat|cook) .*(?:do|doing)', r'repeatedly|again and again|always|times\b|twice'),
- 'Event Process': (r'transition|chang\w+|sequence|\border\b|process|what happen\w*|steps?\b|\bafter\b|\bbefore\b|\bthen\b|\bnext\b|\bonce\b|evolv\w+|develop\w*|progress\w*|from .* to\b|where does .* go', r'\bthen\b|\bfirst\b|finally|\bafter\b|\bbefore\b|turn(?:s|ed)|from .* to\b|initially'),
- 'Contextual Interpretation': (r'context\w*|relat\w+|presence|suggest\w*|infer\w*|indicat\w*|imply|implies|based on|considering|compar\w+|differ\w*|what can be|connect\w*|conclu\w+', r'suggest|indicat|implies|context|related'),
-}
+# %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #b5930e88
+_TASKS = [(task, re.compile(cue, re.I)) for task, cue in [
+    ('Role Identification', r"\broles?\b|what (?:job|task|duty|is the work)|(?:which|what) work|responsible|in charge|profession|occupation|'s (?:job|duty)"),
+    ('Thematic Insight', r'\bthem(?:e|atic)|message|\bmoral\b|symboli|logos?\b|thought does|(?:video|story|clip|film) .*\babout\?|main idea'),
+    ('Influence Tracing', r'influenc|affect|\beffects?\b|impact|contribut|depend|set off|what started|\bowe\b|changed the mood|step by step, to the moment|chain of'),
+    ('Emotional Recognition', r'emotion|feel(?:s|ing|ings)?\b|\bmood|facial|\bfaces?\b(?! the problem)|excitement|happ(?:y|iness)\b|expression'),
+    ('Behavior Profiling', r'behavio|habit|way of acting|deal with|\bact\?|faced with|pattern|how often|how many (?:separate )?times|what kind of (?:person|animal)|over and over|characteri[sz]'),
+    ('Causal Inference', r'\bwhy\b|\bcaus|reasons?\b|\bleads? to|\bled to|result|because|consequence|what made|makes? the|trigger|br(?:ings|ought) about|behind it|had to come first'),
+    ('Interaction Dynamics', r'interact|relationship|each other|respond|towards? the .* when|come together|went to whom|distance between|\bmeet\b|(?:talk|speak|wav|greet|hand)\w* .*\b(?:to|with|at)\b|between the (?:man|woman|boy|girl)[^?]* and the (?:man|woman|boy|girl)'),
+    ('Cooking Steps', r'cook\w* (?:technique|method|step)|(?:order|steps?|list|follow|course)\b.*(?:ingredient|pan\b|pot\b|cooking|dish|recipe)|(?:chef|cook|pan|pot|stove|dough|recipe)\b.*\b(?:steps?|order|next|techniques?)\b|flame|(?:what|how) (?:does|did|is|was) the (?:chef|cook)\b'),
+    ('Ingredient Details', r'ingredient|(?:purpose|use|amount) of the \w+ (?:that is |being )?(?:pour|add|put)|what .*(?:added|put|poured|mixed) (?:to|into|in) the|seasoning|spices?\b|left on the board'),
+    ('Narrative Structuring', r'narrative|\bstory|\bplot\b|\bscenes?\b|how does the (?:video|clip) (?:begin|start|end|open)'),
+    ('Situational Awareness', r'situation|at (?:the|that|this) moment\b|both while|\bwhere (?:is|was|are|were|had)\b|(?<!took )(?<!its )\bplaces?\b|state of the|\blamp\b|surround|at the same time|meanwhile|(?:first|second|third|last) frame|what else'),
+    ('Traffic Analysis', r'traffic|vehicles?|\bcars?\b|truck|\bbus\b|\bvan\b|lorry|driver|pedestrian|intersection|crosswalk|drive on'),
+    ('Contextual Interpretation', r'context|relat(?:e|ion)|presence|suggest|infer|indicat|impl(?:y|ies)|considering|compar|conclu|looking at all|look back|of all that is shown|had been'),
+    ('Event Process', r'transition|chang|different|sequence|\border\b|process|happen|took place|steps?\b|\bafter\b|\bbefore\b|\bthen\b|\bnext\b|\bonce\b|evolv|develop|progress|where does .* go|still to come|taken its place|from .* to\b'),
+]]
 
 def choose_task(
     prompt:str, # A prompt with a question and its answer
 )->dict: # `task`, and `why`: the cue that decided
     "The reply to a request for the task of a question"
-    p = read_prompt(prompt)
-    found = {}
-    for task, (asked, told) in _TASKS.items():
-        q, a = (list(dict.fromkeys(m[0].lower() for m in re.finditer(x, t, re.I))) for x, t in ((asked, p.question), (told, p.answer)))
-        if q or a: found[task] = (2*len(q) + len(a) + 3*bool(q and task == 'Cooking Steps'), (q or a)[0])
-    best = max(found, key=lambda t: found[t][0], default='Others')
-    if best == 'Others' or found[best][0] < 2: return dict(task='Others', why='no cue of any task stands in the question')
-    return dict(task=best, why=f'the words "{found[best][1]}" are a cue of {best}')
+    question = read_prompt(prompt).question
+    for task, cue in _TASKS:
+        if m := cue.search(question): return dict(task=task, why=f'"{m[0].lower()[:60]}" is a cue of {task}')
+    return dict(task='Others', why='no cue of any task stands in the question')
 
 # %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #f1e09a9c
 _OPPOSITE = dict(x for pair in '''left/right open/closed opening/closing opened/closed opens/closes on/off up/down upper/lower before/after into/out·of towards/away·from toward/away·from
