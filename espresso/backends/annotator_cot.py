@@ -7,7 +7,7 @@ __all__ = ['carriers', 'things', 'key_objects', 'write_evidence', 'choose_task',
 
 # %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #b6da1580
 import re
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 from math import prod
 from random import Random
 from .facts import COLOURS, Fact, clause, content_words, names, read_facts, read_prompt, section, upper_first
@@ -123,7 +123,7 @@ def choose_task(
     return dict(task='Others', why='no cue of any task stands in the question')
 
 # %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #f1e09a9c
-_OPPOSITE = dict(x for pair in '''left/right open/closed opening/closing opened/closed opens/closes on/off up/down upper/lower before/after into/out·of towards/away·from toward/away·from
+_OPPOSITE = dict(x for pair in '''left/right open/closed opening/closing opened/closed opens/closes up/down upper/lower before/after towards/away·from toward/away·from
  above/below inside/outside full/empty bright/dark start/stop starts/stops started/stopped begins/ends began/ended entering/leaving enters/leaves behind/in·front·of rising/falling
  rises/falls appears/disappears appeared/disappeared increases/decreases faster/slower large/small big/small same/different more/fewer happy/sad calm/excited moving/resting yes/no front/back
  together/apart twice/three·times near/far·from forwards/backwards slowly/quickly hot/cold young/old morning/evening beginning/end earlier/later indoors/outdoors day/night high/low long/short sitting/standing'''.split()
@@ -136,30 +136,47 @@ def _put(text, m, new):
     "A match replaced, its capital kept"
     return text[:m.start()] + (upper_first(new) if m[0][:1].isupper() else new) + text[m.end():]
 
+def _orders(text):
+    "A story in other orders: `First a, then b, and finally c`, when each step is a whole clause"
+    parts = re.split(r'(^First |, then |,? and finally |\.$)', text)
+    steps = [k for k in range(2, len(parts), 2) if parts[k]]
+    if len({bool(re.search(r' (?:was|were|is|are) ', parts[k])) for k in steps}) != 1: return []
+    def told(order): return ''.join(parts[order[steps.index(k)]] if k in steps else parts[k] for k in range(len(parts)))
+    return [told(order) for order in permutations(steps[:4])][1:] if 2 < len(steps) < 5 else []
+
+def _exchanged(text, facts):
+    "What is said of two things, or of one at two moments, exchanged"
+    for a, b in combinations(dict.fromkeys((f.kind, f.rest) for f in facts), 2):
+        both = {a[1].lower(): b[1], b[1].lower(): a[1]}
+        def other(m):
+            new = both[m[2].lower()]
+            return m[1] + (str.lower if m[2][0].islower() else str.upper)(new[0]) + new[1:]
+        t, n = re.subn(rf"({_SAID})({'|'.join(map(re.escape, both))})\b", other, text, flags=re.I)
+        if a[0] == b[0] and n > 1: yield t
+
+_PEOPLE = frozenset('man woman boy girl person child cook chef baby lady player doctor driver'.split())
+def _sort(f): return f.kind, f.subject if f.kind == 'state' else bool(_PEOPLE & set(f.subject.split()))
+
 def changes(
     text:str,         # An answer
     facts:list[Fact], # Facts of all captions
 )->list[tuple[str, str]]: # What kind of change, and the changed text; what the video shows first
     "Every way to make one fact of an answer wrong"
-    out, shown = [], ' '.join(f.sentence.lower() for f in facts)
+    shown = ' '.join(f.sentence.lower() for f in facts)
+    out = [('order', t) for t in (*_orders(text), *_exchanged(text, facts))]
     def swap(kind, group):
         group = sorted(dict.fromkeys(group), key=lambda g: g.lower() not in shown)
+        fresh = [new for new in group if new.lower() not in text.lower()]
         for old in group:
-            fresh = [new for new in group if new.lower() not in text.lower()]
             for m in re.finditer(rf'\b{re.escape(old)}\b', text, re.I): out.extend((kind, _put(text, m, new)) for new in fresh)
-    for a, b in combinations(dict.fromkeys((f.kind, f.rest) for f in facts), 2):
-        both = {a[1].lower(): b[1], b[1].lower(): a[1]}
-        t, n = re.subn(rf"({_SAID})({'|'.join(map(re.escape, both))})\b", lambda m: m[1] + (str.lower if m[2][0].islower() else str.upper)(both[m[2].lower()][0]) + both[m[2].lower()][1:], text, flags=re.I)
-        if a[0] == b[0] and n > 1: out.append(('order', t))
-    for kind in dict.fromkeys(f.kind for f in facts):
-        same = [f for f in facts if f.kind == kind]
-        if kind == 'state':
-            for subject in dict.fromkeys(f.subject for f in same): swap(kind, [f.rest for f in same if f.subject == subject])
-        elif kind not in ('colour', 'other'): swap(kind, [f.rest for f in same])
+    for sort in dict.fromkeys(map(_sort, facts)):
+        same = [f for f in facts if _sort(f) == sort]
+        if sort[0] not in ('colour', 'other'): swap(sort[0], [f.rest for f in same])
         swap('thing', [n for f in same for n in (things(f)[:1] if f.subject else things(f))])
     swap('colour', sorted(COLOURS - {'gray'})); swap('number', _NUMBERS)
     for old, new in _OPPOSITE.items():
         for m in re.finditer(rf'\b{old}\b', text, re.I): out.append(('opposite', _put(text, m, new)))
+    for m in re.finditer(r'\b(on|off)\b(?=\W*$|[,;.])', text): out.append(('opposite', _put(text, m, 'off' if m[0] == 'on' else 'on')))
     for m in re.finditer(r'\b\d+(?:\.\d+)?(?= s(?:econds)?\b)', text): out.extend(('time', _put(text, m, f'{f.time_s:g}')) for f in facts if f'{f.time_s:g}' not in text)
     return [(k, t) for k, t in dict.fromkeys(out) if t != text]
 
@@ -195,11 +212,14 @@ def write_distractors(
     "The reply to a request for distractors"
     p = read_prompt(prompt)
     kinds = _wrong(p.answer, read_facts(p.captions), section(prompt, 'Avoid'))
-    rng, picked = Random(p.question + p.answer), []
-    first = [k for k in kinds if k not in ('denied', 'last') and ' and ' not in k]
-    rng.shuffle(first)
-    late = [k for k in kinds if k not in first]
-    for group in first, late:
-        for n in range(max((len(kinds[k]) for k in group), default=0)):
-            picked += [kinds[k][n] for k in group if n < len(kinds[k])]
+    rng, picked, asked = Random(p.question + p.answer), [], set(content_words(p.question))
+    own = set(content_words(p.answer)) & asked
+    def rank(kind, t): return (kind in ('denied', 'last')) * 4 + (' and ' in kind) * 2 + (not own <= set(content_words(t)))
+    ranked = [(rank(k, t), k, t) for k, ts in kinds.items() for t in ts]
+    for level in sorted({r for r, _, _ in ranked}):
+        piles = {}
+        for r, k, t in ranked:
+            if r == level: piles.setdefault(k, []).append(t)
+        order = list(piles); rng.shuffle(order)
+        for n in range(max(map(len, piles.values()))): picked += [piles[k][n] for k in order if n < len(piles[k])]
     return dict(distractors=picked[:3])
