@@ -108,6 +108,8 @@ class Reasoner:
         images = [[shrink(p.image, self.pixels) for p in a.pictures] for a in asks]
         pictures = dict(images=images, **self.processor.one_tile) if any(images) else {}
         batch = self.processor(text=texts, padding=True, return_tensors='pt', **pictures)
+        room, longest = self.model.config.get_text_config().max_position_embeddings, batch['input_ids'].shape[1]
+        if longest > room: raise ValueError(f'a prompt of {longest} tokens is more than the {room} that {self.name} can read: show it fewer frames, or smaller ones (pixels)')
         return dict(batch.to(self.model.device, self.model.dtype))
 
     def text(self,
