@@ -115,12 +115,12 @@ def iter_frames(
     short_side:int|None=None,   # Pixels of the shorter side, in place of width and height
     index:FrameIndex|None=None, # What `scan` gave, if it is at hand
     video_id:str='',            # Put into each `Frame`
-    threads:int|None=None,      # Threads to decode with; None for one a core, at most 8
+    threads:int|None=None,      # Threads to decode with; None for one more than cores, at most 8
 ): # Yields one `Picture` for each time; repeats share their pixels
     "The frames due at these times, one after the other, in bounded memory"
     times = list(times)
     if any(b < a for a, b in zip(times, times[1:])): raise ValueError('Times must ascend here; read_frames takes them in any order')
-    size, threads = _size(width, height, short_side), threads or min(os.cpu_count() or 1, 8)
+    size, threads = _size(width, height, short_side), threads or min((os.cpu_count() or 1) + 1, 8)
     with opened(path) as (container, s):
         index = index or scan_open(path, container, s)
         numbers, seconds = due(index, times).tolist(), index.times
@@ -156,7 +156,7 @@ def read_frames(
     reader:str='pyav',          # `pyav`, or `decord` (no AV1; frames by its own table of timestamps)
     index:FrameIndex|None=None, # What `scan` gave, if it is at hand
     video_id:str='',            # Put into each `Frame`
-    threads:int|None=None,      # Threads to decode with; None for one a core, at most 8
+    threads:int|None=None,      # Threads to decode with; None for one more than cores, at most 8
 )->list[Picture]: # One for each time, in the order of `times`
     "The frames due at these times"
     times = [float(t) for t in times]
