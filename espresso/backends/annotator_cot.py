@@ -7,6 +7,7 @@ __all__ = ['carriers', 'things', 'key_objects', 'write_evidence', 'choose_task',
 
 # %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #b6da1580
 import re
+from collections import Counter
 from itertools import combinations, permutations, product
 from math import prod
 from random import Random
@@ -126,7 +127,7 @@ def choose_task(
 _OPPOSITE = dict(x for pair in '''left/right open/closed opening/closing opened/closed opens/closes up/down upper/lower before/after towards/away·from toward/away·from
  above/below inside/outside full/empty bright/dark start/stop starts/stops started/stopped begins/ends began/ended entering/leaving enters/leaves behind/in·front·of rising/falling
  rises/falls appears/disappears appeared/disappeared increases/decreases faster/slower large/small big/small same/different more/fewer happy/sad calm/excited moving/resting yes/no front/back
- together/apart twice/three·times near/far·from forwards/backwards slowly/quickly hot/cold young/old morning/evening beginning/end earlier/later indoors/outdoors day/night high/low long/short sitting/standing'''.split()
+ together/apart twice/three·times forwards/backwards slowly/quickly hot/cold young/old morning/evening beginning/end earlier/later indoors/outdoors day/night high/low long/short sitting/standing'''.split()
     for a, b in [pair.replace('·', ' ').split('/')] for x in ((a, b), (b, a)))
 _NUMBERS = 'two three four five six'.split()
 
@@ -155,7 +156,7 @@ def _exchanged(text, facts):
         if a[0] == b[0] and n > 1: yield t
 
 _PEOPLE = frozenset('man woman boy girl person child cook chef baby lady player doctor driver'.split())
-def _sort(f): return f.kind, f.subject if f.kind == 'state' else bool(_PEOPLE & set(f.subject.split()))
+def _sort(f): return f.kind, f.plural, f.subject if f.kind == 'state' else bool(_PEOPLE & set(f.subject.split()))
 
 def changes(
     text:str,         # An answer
@@ -213,8 +214,8 @@ def write_distractors(
     p = read_prompt(prompt)
     kinds = _wrong(p.answer, read_facts(p.captions), section(prompt, 'Avoid'))
     rng, picked, asked = Random(p.question + p.answer), [], set(content_words(p.question))
-    own = set(content_words(p.answer)) & asked
-    def rank(kind, t): return (kind in ('denied', 'last')) * 4 + (' and ' in kind) * 2 + (not own <= set(content_words(t)))
+    own = Counter(w for w in content_words(p.answer) if w in asked)
+    def rank(kind, t): return (kind in ('denied', 'last')) * 4 + (' and ' in kind) * 2 + (not own <= Counter(content_words(t)))
     ranked = [(rank(k, t), k, t) for k, ts in kinds.items() for t in ts]
     for level in sorted({r for r, _, _ in ranked}):
         piles = {}
