@@ -152,7 +152,7 @@ def run_stage(
     target = Path(folder)/source.name
     problem = []
     def work():
-        try: pm.execute_notebook(str(source), str(target), params, kernel_name=kernel, cwd=str(source.parent), progress_bar=False, extra_arguments=['--IPKernelApp.log_level=40'])
+        try: pm.execute_notebook(str(source), str(target), params, kernel_name=kernel, cwd=str(source.parent), progress_bar=False, extra_arguments=['--IPKernelApp.log_level=50'])
         except Exception as e: problem.append(e)
     t = threading.Thread(target=work, daemon=True); t.start()
     while t.is_alive():

@@ -280,3 +280,20 @@ def test_the_five_tasks_through_a_server(tmp_path):
         assert asyncio.run(chain(second)) == expected and server.count == count
     assert titles == {'qa_pairs', 'qa_verdict', 'evidence', 'task', 'distractors'}
     assert second.usage.money == 0 and second.usage.cached == first.usage.requests + first.usage.cached and first.usage.money > 0
+
+
+def test_two_videos_at_once_share_one_loop():
+    "Two threads that caption at the same first moment must not end up on two event loops"
+    code = '''
+import threading, sys
+from espresso.backends import chat
+sys.setswitchinterval(1e-6)
+gate, found = threading.Barrier(16), []
+def go(): gate.wait(); found.append(chat._loop())
+threads = [threading.Thread(target=go) for _ in range(16)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(len(set(map(id, found))))
+'''
+    import subprocess, sys
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout.strip() == '1'

@@ -135,11 +135,16 @@ def _answer(raw):
                 prompt_tokens=used.get('prompt_tokens') or 0, completion_tokens=used.get('completion_tokens') or 0)
 
 # %% ../../nbs/0_foundation/06_chat.ipynb #b47fcbd1
+_first = threading.Lock() # Two threads may ask for the loop at the same moment, and must get the same one
+
 @functools.cache
-def _loop():
+def _new_loop():
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True, name='espresso-chat').start()
     return loop
+
+def _loop():
+    with _first: return _new_loop()
 
 class ChatModel:
     "A model behind a server that speaks the OpenAI protocol; keeps the `Chat` contract"
