@@ -193,6 +193,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                        'espresso/backends/annotator_verdict.py'),
                                                      'espresso.backends.annotator_verdict._told': ( '0_foundation/annotator_verdict.html#_told',
                                                                                                     'espresso/backends/annotator_verdict.py'),
+                                                     'espresso.backends.annotator_verdict._untold': ( '0_foundation/annotator_verdict.html#_untold',
+                                                                                                      'espresso/backends/annotator_verdict.py'),
                                                      'espresso.backends.annotator_verdict._within': ( '0_foundation/annotator_verdict.html#_within',
                                                                                                       'espresso/backends/annotator_verdict.py'),
                                                      'espresso.backends.annotator_verdict.claims': ( '0_foundation/annotator_verdict.html#claims',

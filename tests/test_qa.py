@@ -4,6 +4,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings, strategies as st
 from espresso.backends.annotator import chat
+from espresso.backends.annotator_measured import NUMBERS, implied
 from espresso.backends.annotator_qa import find_pairs
 from espresso.backends.annotator_verdict import judge
 from espresso.backends.facts import COLOURS, Line, read_facts, read_prompt
@@ -38,9 +39,47 @@ def scene(seed):
         t0 = round(t0 + rng.choice([.5, 1, 2, 3.5]), 1)
     return tuple(lines)
 
+PLACES = 'at the upper left|at the top|at the upper right|on the left|in the middle|on the right|at the lower left|at the bottom|at the lower right'.split('|')
+WAYS = 'up|down|to the left|to the right|to the upper left|to the lower right'.split('|')
+
+def measured_scene(seed):
+    "Captions that state measurements, at random"
+    rng, t, lines, n = random.Random(seed), 0., [], 3
+    for i in range(rng.randint(3, 15)):
+        s = rng.choice([[], ['The picture is dark.'], ['The picture is bright.']]) + rng.choice([[], [], [f'A person is facing the camera {rng.choice(PLACES)}.']])
+        s += [f'Something is moving {w}{p}.' for w, p in zip(rng.choices([f'{w} ' for w in WAYS] + ['']*6, k=rng.randint(0, 2)), rng.sample(PLACES, 2))]
+        if rng.random() < .3: s.append(f'A red region is moving {rng.choice(WAYS)} {rng.choice(PLACES)}.')
+        if rng.random() < .2: s.append(f'Something is {rng.choice(["new", "missing"])} {rng.choice(PLACES)}.')
+        if rng.random() < .3: n = rng.randint(1, 4)
+        s.append(f'A small blue region is {rng.choice(PLACES)}.' if n == 1 else f'{NUMBERS[n].capitalize()} small blue regions are {" and ".join(rng.sample(PLACES, n))}.')
+        if rng.random() < .3: s.append(f'The camera is {rng.choice(["panning to the left", "tilting up", "zooming in"])}.')
+        lines.append(Line(i, t, ' '.join(s)))
+        t = round(t + rng.choice([.3, .5, 1, 2]), 1)
+    return tuple(lines)
+
+def misread(rng, lines, d):
+    "Ways to misstate a measurement: (kind, answer)"
+    a, first = d.answer, lines[d.cited[0]].text
+    if not re.match(r'At \d', a): return
+    head, *more = re.split(r'(?=,? (?:and )?by \d)', a)
+    other = [p for p in PLACES if p not in first]
+    if (m := re.search('|'.join(PLACES), head)) and other: yield 'another place', a.replace(m[0], rng.choice(other), 1)
+    if (m := re.search(rf'moving ({"|".join(sorted(WAYS, key=len, reverse=True))}) (?=at|on|in)', head)):
+        yield 'another way', a.replace(m[0], f'moving {rng.choice([w for w in WAYS if w not in first] or ["nowhere"])} ', 1)
+    if m := re.search(r'there (?:was|were) (\w+)|seconds? (two|three|four)[,.]', a):
+        w = m[1] or m[2]; yield 'another number', a.replace(m[0], m[0].replace(w, rng.choice([x for x in NUMBERS[1:] if x != w])), 1)
+    times = re.findall(r'(?:At|at|by) ([\d.]+) second', a)
+    if len(times) == 2 and ('there w' in a or ' and ' not in re.sub(r', and by', '', a)): # Otherwise the same may hold at both
+        x, y = times[0], times[-1]
+        yield 'times swapped', re.sub(rf'\b({re.escape(x)}|{re.escape(y)}) second', lambda m: f'{y if m[1] == x else x} second', a)
+    yield 'a moment not asked for', re.sub(r'\b(At|by) [\d.]+ second', rf'\1 {lines[-1].time_s + 5:g} second', a, count=1)
+    if 'camera was' in a: yield 'another camera', re.sub(r'camera was \w+ing', 'camera was shaking', a)
+
 def spoilt(rng, lines, d, other):
     "Ways to spoil a good pair: (kind, question, answer)"
     q, a, facts, (x, y) = d.question, d.answer, read_facts(lines), d.facts[:2]
+    facts += implied(facts)
+    yield from ((kind, q, wrong) for kind, wrong in misread(rng, lines, d))
     colours, there = [c for c in sorted(COLOURS) if re.search(rf'\b{c}\b', a)], set(re.findall(r'\w+', ' '.join(l.text for l in lines).lower())) & COLOURS
     if colours:
         c = rng.choice(colours)
@@ -62,7 +101,7 @@ def spoilt(rng, lines, d, other):
         off = [l for l in lines if (x.subject, x.rest) not in {(f.subject, f.rest) for f in facts if f.number == l.number}]
         if off: yield 'time', q, a.replace(m[0], f'At {off[0].time_s:g} second', 1)
 
-def measure(seeds):
+def measure(seeds, scene=scene):
     "Good pairs kept, and spoilt pairs found, by kind"
     kept, asked, found, other = 0, Counter(), Counter(), None
     for seed in seeds:
@@ -79,6 +118,19 @@ def test_checker_finds_spoilt_pairs_and_keeps_good_ones():
     kept, asked, found = measure(range(1000, 1025))
     assert asked['good'] > 80 and kept >= .98*asked['good']
     for kind in asked.keys() - {'good'}: assert found[kind] >= .95*asked[kind], (kind, found[kind], asked[kind])
+
+def test_checker_finds_misread_measurements():
+    kept, asked, found = measure(range(1000, 1060), measured_scene)
+    assert asked['good'] > 150 and kept == asked['good']
+    assert {'another place', 'another way', 'another number', 'times swapped', 'another camera'} <= asked.keys()
+    for kind in asked.keys() - {'good'}: assert found[kind] >= .95*asked[kind], (kind, found[kind], asked[kind])
+
+@pytest.mark.parametrize('seed', range(3000, 3006))
+def test_measurements_are_asked_for_without_identity(seed):
+    lines = measured_scene(seed)
+    for d in find_pairs(lines):
+        assert not re.search(r'\bthe (?:small |two |three |four )*(?:red|blue) regions?\b', f'{d.question} {d.answer}'), d
+        for n, t in zip(d.cited, re.findall(r'(?:At|by) ([\d.]+) second', d.answer)): assert lines[n].time_s == float(t)
 
 def captions_of(texts): return [Caption(Frame('v', i*10, i*.4), t, 'fuzz') for i, t in enumerate(texts)]
 

@@ -9,7 +9,8 @@ __all__ = ['Claim', 'claims', 'invented', 'unknown_share', 'disorder', 'judge', 
 import re
 from dataclasses import dataclass, replace
 from .facts import COLOURS, PREPOSITIONS, Fact, Line, content_words, names, read_facts, read_prompt, sentences, stem, upper_first
-from .annotator_qa import cuts, seconds, tracks
+from .annotator_measured import cuts, implied, measured, seconds, spell_out
+from .annotator_qa import tracks
 
 # %% ../../nbs/0_foundation/07g_annotator_verdict.ipynb #f0b405fd
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def _near(facts, subject, rest):
         here = {f.number for f in facts if subject in f.sentence.lower()}
         gone = tuple(sorted({f.number for f in facts} - here))
         return gone, tuple(n for n in gone if n-1 in here)
-    if lines[0] or rest.split()[0] in ('not', 'never', 'no'): return lines
+    if lines[0] or rest.split()[0] in ('not', 'never', 'no') or subject.startswith('number of '): return lines
+    if any(measured(f) for f in facts if f.subject.lower() == subject): return (), () # Places and ways are exact
     if any(f.rest.lower() == rest for f in facts): return (), () # The captions' own words, but of something else
     mine = {f.rest for f in facts if f.subject.lower() == subject}
     want = set(content_words(rest))
@@ -84,7 +86,7 @@ def _near(facts, subject, rest):
 
 # %% ../../nbs/0_foundation/07g_annotator_verdict.ipynb #9524f3b2
 _GENERIC = frozenset('''moment time time second order place stage step sequence position start end begin beginning way order thing object state change side left right middle top bottom centre center front view
- video clip viewer reason cause result appearance status condition motion movement action direction scene part people person event difference feeling answer rest'''.split())
+ video clip viewer reason cause result appearance status condition motion movement action direction scene part people person event difference feeling answer rest number picture light'''.split())
 _GLUE = {stem(w) for w in '''same turn see seen show different change become happen go come move keep stay stand remain begin start stop end last separate time follow appear leave disappear view out two three four
  five six seven twice afterwards first then finally come just what part before after later place taken stage step feeling doing doe order through while both left right over'''.split()} | {stem(w) for w in _GENERIC}
 
@@ -162,6 +164,19 @@ def _miscount(answer, cs):
     n = next((len(c.starts) for c in cs[:1] if m), 0)
     return n and n != _NUMBERS[m[1] or m[2]] and n
 
+def _within(question, facts):
+    "With what the measurements imply; of a question between two times, only what was seen between them"
+    facts = facts + implied(facts)
+    m = re.search(r'\bbetween (\d+(?:\.\d+)?) and (\d+(?:\.\d+)?) seconds?\b', question, re.I)
+    return facts if m is None else [f for f in facts if float(m[1]) - .06 < f.time_s < float(m[2]) + .06]
+
+def _untold(full, cs, facts):
+    "Over measurements every moment must have a claim that is understood"
+    if not re.match(r'at \d', full.lower()) or not any(map(measured, facts)): return ''
+    for m in re.finditer(r'\b(?:at|by) \d+(?:\.\d+)? seconds? ([^,]+)', full, re.I):
+        if not any(m.start(1) <= c.start < m.end(1) for c in cs): return m[1].rstrip('.')
+    return ''
+
 def judge(
     captions:tuple[Line, ...], # The group's captions
     question:str,              # The question
@@ -169,19 +184,21 @@ def judge(
 )->tuple[str, str]: # Criterion it fails, or `ok`, and the explanation
     "Check one pair"
     captions = tuple(replace(l, number=i) for i,l in enumerate(captions))
-    known, facts = ' '.join(l.text for l in captions), read_facts(captions)
+    known, facts = ' '.join(l.text for l in captions), _within(question, read_facts(captions))
     for pattern, criterion, why in (_TASTE, 'subjective', 'is a matter of taste'), (_OPEN, 'open_ended', 'leaves open what would count as an answer'):
         m = next((m for m in re.finditer(pattern, f'{question} {answer}', re.I) if m[0].lower() not in known.lower()), None)
         if m: return criterion, f'The word "{m[0]}" {why}.'
     if not question.strip() or len(content_words(answer)) < 2: return 'open_ended', 'The question or the answer is missing or says next to nothing.'
     if x := invented(f'{question} {answer}', known): return 'hallucination', f'No caption tells of "{x}".'
     if unknown_share(answer, known) > .5: return 'hallucination', 'Most of what the answer says is in no caption.'
-    cs, asked = claims(answer, facts), claims(question, facts)
+    full, question = spell_out(answer), re.sub(r' (?:in|of) the picture\b', '', question)
+    cs, asked = claims(full, facts), claims(question, facts)
     for c in cs + asked:
         if not c.lines: return 'wrong_fact', f'No caption says that {_told(c)}.'
-    if x := disorder(answer, cs, [l.time_s for l in captions], facts): return 'wrong_fact', f'The order is wrong: {x}.'
+    if x := _untold(full, cs, facts): return 'hallucination', f'No caption says that {x}.'
+    if x := disorder(full, cs, [l.time_s for l in captions], facts): return 'wrong_fact', f'The order is wrong: {x}.'
     if n := _miscount(answer, cs): return 'wrong_fact', f'The captions tell of it {n} times.'
-    if x := _beside(question, answer, asked, cs, {f.subject.lower() for f in facts if f.subject}): return 'no_continuity', f'The question is about {x}, the answer is not.'
+    if x := _beside(question, full, asked, cs, {f.subject.lower() for f in facts if f.subject}): return 'no_continuity', f'The question is about {x}, the answer is not.'
     words = [set(content_words(l.text)) for l in captions]
     told = set(content_words(answer)) & set().union(*words)
     ordered = len(cs) < 2 and re.search(r'\b(?:then|afterwards|after|before|later|finally|once|until)\b', answer, re.I) # Its steps are told in words of its own
@@ -192,6 +209,8 @@ _PRONOUN = re.compile(r'\b(it|they|he|she|them|him|her)\b', re.I)
 def _beside(question, answer, asked, cs, subjects):
     "A thing the question asks for and the answer does not speak of"
     told = {(c.subject, c.rest) for c in cs}
+    asked_for, told_of = (sorted(map(float, re.findall(r'\b(?:at|by|between|and) (\d+(?:\.\d+)?)(?=,| second| and)', t.lower()))) for t in (question, answer))
+    if len(asked_for) > 1 and any(not asked_for[0] <= t <= asked_for[-1] or 'between' not in question.lower() and t not in asked_for for t in told_of): return 'other moments'
     if re.search('order|the moment|which next', question.lower()): return next((f'how the {c.subject} was {c.rest}' for c in asked if (c.subject, c.rest) not in told), '')
     told = {s for s in subjects if s in answer.lower()}
     things = sorted((s for s in subjects if s in question.lower()), key=question.lower().index)
