@@ -94,8 +94,9 @@ def _counts(seen):
         *size, colour, head = f.subject.split()[-3:] if len(f.subject.split()) > 1 else ('', '', '')
         if head not in ('region', 'regions') or f.rest.startswith('moving') or sum(colour in o.subject.split() for o in seen) > 1: continue
         first, *rest = f.subject.split()
+        if sum(o.plural for o in seen) > 1: continue # A heap
         if not f.plural: yield f, f.subject, 1
-        elif first in NUMBERS[2:]: yield f, ' '.join(rest).rstrip('s'), NUMBERS.index(first)
+        elif first in NUMBERS[2:] and len(re.findall(_SPOT, f.rest)) == NUMBERS.index(first): yield f, ' '.join(rest).rstrip('s'), NUMBERS.index(first)
 
 # %% ../../nbs/0_foundation/07f_annotator_measured.ipynb #875d4ba3
 def timed(
@@ -254,7 +255,7 @@ def ask_number(lines, facts):
             found.append(((-len(part), _span(lines, part)), _pack(lines, f'How does the {name} change {{between}}?', part, texts, fs)))
     return [d for _, d in sorted(found, key=lambda x: x[0])]
 
-_PALE = frozenset('grey gray black white'.split()) # Their segments come and go with the light
+_PALE = frozenset('grey gray black white brown'.split()) # Their segments come and go with the light
 
 def _steady(lines, fs):
     "The first fact of each number that stays for a second, or to the end"
@@ -263,7 +264,7 @@ def _steady(lines, fs):
         if spells and spells[-1][-1].rest == f.rest: spells[-1].append(f)
         else: spells.append([f])
     ends = [s[0].number for s in spells[1:]] + [len(lines)]
-    return [s[0] for s, end in zip(spells, ends) if len(s) > 1 and end == len(lines) or end < len(lines) and lines[end].time_s - lines[s[0].number].time_s >= 1]
+    return [s[0] for s, end in zip(spells, ends) if len(s) > 1 and end == len(lines) or end < len(lines) and lines[end].time_s - lines[s[0].number].time_s > .95]
 
 def ask_order(lines, facts):
     "Between 4 and 9 seconds, in what order are these seen?"

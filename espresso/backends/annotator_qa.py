@@ -260,7 +260,7 @@ def good(
 )->bool: # Worth asking?
     "More than one caption, none of which would do; one scene; something in common; a fair length"
     if len({lines[n].text for n in d.cited}) < 2 or not 10 <= len(d.answer.split()) <= 40: return False
-    if re.search(r'\d second', d.answer) and not findable(d, lines): return False
+    if re.search(r'\d second', d.question + d.answer) and not findable(d, lines): return False
     told = set(content_words(d.answer)) & set().union(*words)
     alone = any(told <= w and {(f.subject, f.rest) for f in d.facts} <= s for w, s in zip(words, said))
     linked = all(words[a] & words[b] for a,b in pairwise(sorted(d.cited)))
