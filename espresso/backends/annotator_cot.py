@@ -97,6 +97,7 @@ def write_evidence(
                 evidence='; '.join(parts) + '.')
 
 # %% ../../nbs/0_foundation/07e_annotator_cot.ipynb #b5930e88
+_BEING = '(?:man|woman|boy|girl|person|child|cook|chef|waiter|doctor|cat|dog|duck|bird|fox|bear|rabbit|horse|animal)'
 _TASKS = [(task, re.compile(cue, re.I)) for task, cue in [
     ('Role Identification', r"\broles?\b|what (?:job|task|duty|is the work)|(?:which|what) work|responsible|in charge|profession|occupation|'s (?:job|duty)"),
     ('Thematic Insight', r'\bthem(?:e|atic)|message|\bmoral\b|symboli|logos?\b|thought does|(?:video|story|clip|film) .*\babout\?|main idea'),
@@ -111,6 +112,11 @@ _TASKS = [(task, re.compile(cue, re.I)) for task, cue in [
     ('Situational Awareness', r'situation|at (?:the|that|this) moment\b|both while|\bwhere (?:is|was|are|were|had)\b|(?<!took )(?<!its )\bplaces?\b|state of the|\blamp\b|surround|at the same time|meanwhile|(?:first|second|third|last) frame|what else'),
     ('Traffic Analysis', r'traffic|vehicles?|\bcars?\b|truck|\bbus\b|\bvan\b|lorry|driver|pedestrian|intersection|crosswalk|drive on'),
     ('Contextual Interpretation', r'context|relat(?:e|ion)|presence|suggest|infer|indicat|impl(?:y|ies)|considering|compar|conclu|looking at all|look back|of all that is shown|had been'),
+    ('Ingredient Details', r'\bin the (?:\w+ )?(?:pot|pan|bowl)\b|on the board\b'),
+    ('Narrative Structuring', r'\b(?:morning|noon|evening|night)\b'),
+    ('Emotional Recognition', r'\b(?:sad|calm|smiling|surprised|angry|afraid|laughing|crying|worried|proud)\b'),
+    ('Interaction Dynamics', rf'\bthe ((?:\w+ )?{_BEING}(?: in \w+)?)\b.* the (?!\1\b)(?:\w+ )?{_BEING}\b'),
+    ('Behavior Profiling', rf'what (?:was|is|does|did) (?:the|a|an) (?:\w+ )?{_BEING}\b|stages? (?:does|did) (?:the|a) (?:\w+ )?{_BEING}\b'),
     ('Event Process', r'transition|chang|different|sequence|\border\b|process|happen|took place|steps?\b|\bafter\b|\bbefore\b|\bthen\b|\bnext\b|\bonce\b|evolv|develop|progress|where does .* go|still to come|taken its place|from .* to\b'),
 ]]
 
