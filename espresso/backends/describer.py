@@ -76,17 +76,17 @@ def happenings(
     found = patches(l.changed)
     if sum(p[3] for p in found) > .6: return ['The whole picture is changing.']
     p = looks[i-1].image if l.move is None else cv2.warpAffine(looks[i-1].image, l.move, l.grey.shape[::-1])
-    lone = [(mask, box, outline(p, mask), outline(l.image, mask)) for mask, box, _, _ in found if told[mask].mean() < .5]
+    lone = [(mask, _spot(box, centre), outline(p, mask), outline(l.image, mask)) for mask, box, centre, _ in found if told[mask].mean() < .5]
     lone = [x for x in lone if max(x[2:]) > .2][:2]      # without an outline it is a shadow or the light
     if len(lone) == 2:
         both = _went(p, l.image, lone[0][0] | lone[1][0])
         if both: return [both]
     out = []
-    for mask, box, before, now in lone:
+    for mask, spot, before, now in lone:
         stays = after is not None and after.move is None and l.move is None and after.changed[mask].mean() < .15
-        if stays and now > 2*before+.1: out.append(f'Something is new {_spot(box)}.')
-        elif stays and before > 2*now+.1: out.append(f'Something is missing {_spot(box)}.')
-        else: out.append(_went(p, l.image, mask) or f'Something is moving {_spot(box)}.')
+        if stays and now > 2*before+.1: out.append(f'Something is new {spot}.')
+        elif stays and before > 2*now+.1: out.append(f'Something is missing {spot}.')
+        else: out.append(_went(p, l.image, mask) or f'Something is moving {spot}.')
     return list(dict.fromkeys(out))
 
 def _went(a, b, mask):
