@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 export TOKENIZERS_PARALLELISM = false
 export TRANSFORMERS_VERBOSITY = error
 
-.PHONY: run test lab hooks clean
+.PHONY: run test fixtures lab hooks clean
 
 run: .venv/base  ## render the sample world and make a dataset of it
 	$(BIN)/espresso run
@@ -14,6 +14,9 @@ test: .venv/dev  ## every notebook and every test
 	$(BIN)/python tests/notebooks_in_step.py
 	$(BIN)/nbdev-test --n-workers 2
 	$(BIN)/python -m pytest -q tests
+
+fixtures: .venv/base  ## make the small rows that notebooks run on by default
+	$(BIN)/python tests/make_fixtures.py
 
 lab: .venv/lab  ## open the notebooks
 	$(BIN)/jupyter lab nbs/index.ipynb

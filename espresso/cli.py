@@ -74,7 +74,7 @@ def _run(a):
         clips, seed = (values.get(k, WORLD_KEYS[k]) for k in ('world_clips', 'world_seed'))
         _world(out/'videos', convert('world_clips', clips, 'int'), convert('world_seed', seed, 'int'))
     records = run_chain(values, out, a.videos or root, a.only, given['kernel'], say=_say, watch=_watcher(time.time()))
-    table = closing_table([summary(r['stage'], r['counts'], r['usage'], r['seconds']) for r in records])
+    table = closing_table([summary(r['stage'], r['counts'], r['usage'], r['notes']['notebook_seconds']) for r in records])
     print('\n' + table)
     if not a.only: (out/'table.txt').write_text(table + '\n')
     print(f'\n{out}')

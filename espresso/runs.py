@@ -150,7 +150,7 @@ def run_stage(
     source = notebooks()/stage.notebook
     if not source.exists(): raise Stop(f'the notebook of stage {stage.name} is missing at {source}: install the package again')
     target = Path(folder)/source.name
-    problem = []
+    problem, begin = [], time.time()
     def work():
         try: pm.execute_notebook(str(source), str(target), params, kernel_name=kernel, cwd=str(source.parent), progress_bar=False, extra_arguments=['--IPKernelApp.log_level=50'])
         except Exception as e: problem.append(e)
@@ -160,7 +160,7 @@ def run_stage(
         with contextlib.suppress(OSError, ValueError): watch(json.loads((Path(params['out'])/'progress.json').read_text()))
     if problem: raise _sentence(stage, problem[0], target)
     file = Path(params['out'])/'run.json'
-    record = json.loads(file.read_text()); record['notes']['given'] = _given(stage, params)
+    record = json.loads(file.read_text()); record['notes'] |= dict(given=_given(stage, params), notebook_seconds=round(time.time()-begin, 2))
     replace_file(file, lambda f: f.write_text(json.dumps(record, indent=1, ensure_ascii=False)))
     return record
 
