@@ -1,7 +1,7 @@
 """How often the offline finder's box meets the sample world's own box: python benchmarks/boxes.py [scenes of each family]"""
 import sys
 from collections import defaultdict
-from espresso.backends.finder import ColourMatcher, Finder
+from espresso.offline.finder import ColourMatcher, Finder
 from espresso.records import Frame
 from espresso.video import Picture
 from espresso.world.render import FAMILIES, make_scene

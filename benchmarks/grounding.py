@@ -8,9 +8,9 @@ import asyncio, json, sys, tempfile
 from collections import Counter
 from pathlib import Path
 import numpy as np
-from espresso.backends.annotator_cot import carriers
+from espresso.offline.annotator_cot import carriers
 from espresso.backends.contracts import load
-from espresso.backends.facts import Line, read_facts
+from espresso.offline.facts import Line, read_facts
 from espresso.dataset.benchmark import benchmark, split_of, tokens
 from espresso.dataset.cot import EVIDENCE_SCHEMA, annotate, evidence_prompt, ground, opener
 from espresso.dataset.dedup import dedup, threshold

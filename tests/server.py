@@ -95,7 +95,7 @@ class Server:
 
 def by_rules(body):
     "Answer the chat tasks of the stages as the rule-based annotator does, for servers that shall give sense"
-    from espresso.backends.annotator import Annotator
+    from espresso.offline.annotator import Annotator
     return asyncio.run_coroutine_threadsafe(Annotator().ask(body['messages'], body['response_format']['json_schema']['schema']), _side()).result().text
 
 def _side(made=[]):

@@ -2,10 +2,10 @@
 import asyncio
 import numpy as np, pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from espresso.backends.annotator_cot import choose_task, plain as plain_rule, write_distractors, write_evidence
+from espresso.offline.annotator_cot import choose_task, plain as plain_rule, write_distractors, write_evidence
 from espresso.backends.contracts import Detection, Reply, Usage, parse_reply
-from espresso.backends.facts import read_facts, read_prompt
-from espresso.backends.moments import holds, moments
+from espresso.offline.facts import read_facts, read_prompt
+from espresso.offline.moments import holds, moments
 from espresso.dataset.benchmark import (DISTRACTOR_SCHEMA, GROUP_OF, TASK_SCHEMA, benchmark, distractor_prompt, faults, plain, shuffle_options, split_of, task_prompt)
 from espresso.dataset.cot import EVIDENCE_SCHEMA, annotate, evidence_prompt, ground, in_order, locate, merge, uncite
 from espresso.records import Caption, Drop, Evidence, Frame, FrameGroup, QAPair, Verdict

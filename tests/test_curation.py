@@ -160,7 +160,7 @@ def test_real_odd_clips(tmp_path):
 def test_videos_are_described_side_by_side_as_one_after_the_other():
     "Detectors that keep scratch memory must not be shared by the threads that describe videos"
     from concurrent.futures import ThreadPoolExecutor
-    from espresso.backends.people import faces
+    from espresso.offline.people import faces
     rng = np.random.default_rng(0)
     images = [np.clip(np.array([200, 150, 120]) + rng.normal(0, 25, (120 + 17*(i % 7), 160 + 23*(i % 5), 1)), 0, 255).astype(np.uint8) for i in range(24)]
     one = [faces(im) for im in images]

@@ -3,9 +3,9 @@ import re
 import cv2, numpy as np, pytest
 from hypothesis import given, settings, strategies as st
 from espresso.backends.contracts import load
-from espresso.backends.describer import describe
-from espresso.backends.finder import ColourMatcher, Finder
-from espresso.backends.motion import WAYS
+from espresso.offline.describer import describe
+from espresso.offline.finder import ColourMatcher, Finder
+from espresso.offline.motion import WAYS
 from espresso.records import Frame
 from espresso.video import Picture
 

@@ -3,11 +3,11 @@ import asyncio, random, re, time
 from collections import Counter
 import pytest
 from hypothesis import given, settings, strategies as st
-from espresso.backends.annotator import chat
-from espresso.backends.annotator_measured import NUMBERS, implied
-from espresso.backends.annotator_qa import find_pairs
-from espresso.backends.annotator_verdict import judge
-from espresso.backends.facts import COLOURS, Line, read_facts, read_prompt
+from espresso.offline.annotator import chat
+from espresso.offline.annotator_measured import NUMBERS, implied
+from espresso.offline.annotator_qa import find_pairs
+from espresso.offline.annotator_verdict import judge
+from espresso.offline.facts import COLOURS, Line, read_facts, read_prompt
 from espresso.dataset.qa import VERDICT_SCHEMA, group_captions, qa_prompt, read_pairs, verdict_prompt, write_pairs
 from espresso.records import Caption, Drop, Frame, QAPair
 
