@@ -59,6 +59,7 @@ def _watcher(start):
         print(('\r\033[K' if live else '') + f'  {stage.name} {p["done"]}/{p["total"]}{left}', end='' if live else '\n', file=sys.stderr, flush=True)
     return watch
 
+# %% ../nbs/9_cli/90_cli.ipynb #966e7571
 def _run(a):
     given = settings()
     profile = a.profile or given['profile']

@@ -85,6 +85,7 @@ def _async(fn, units, workers, done):
         return await asyncio.gather(*map(one, units))
     with ThreadPoolExecutor(1) as pool: yield from pool.submit(asyncio.run, all_of_them()).result()
 
+# %% ../nbs/0_foundation/04_engine.ipynb #965da14c
 def _ray(fn, units, workers, done):
     import ray
     ray.init(ignore_reinit_error=True, log_to_driver=False)
@@ -156,6 +157,7 @@ def map_rows(
     (out/'progress.json').unlink(missing_ok=True)
     return total
 
+# %% ../nbs/0_foundation/04_engine.ipynb #c8e0a03e
 def _shard(fn, units, out, n, cls, stage, workers, unit_id, progress):
     rows, drops, counts = [], [], Counts()
     for u, result in zip(units, each(fn, units, workers, progress)):

@@ -75,6 +75,7 @@ class Recording:
         "What went in and came out, as text"
         print(closing_table([summary(self.stage, self.counts, self.usage, None)]))
 
+# %% ../nbs/0_foundation/04a_recording.ipynb #f39d4fee
 @contextlib.contextmanager
 def recording(
     stage:str,           # Name of the stage

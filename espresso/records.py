@@ -94,6 +94,7 @@ class KeyItem:
     detector_score: float      # The detector's own score, 0 to 1; 0 without a box
     label_score: float         # Share that image-text similarity gives this name among the other labels, 0 to 1
 
+# %% ../nbs/0_foundation/00_records.ipynb #a009427c
 @dataclass(frozen=True)
 class Evidence:
     "Why the answer is right: core frames, key items, a sentence (section 3.4, Fig. 9)"
@@ -197,6 +198,7 @@ def from_dict(
         if unknown: raise ValueError(f'{cls.__name__} has no field {unknown[0]!r}; its fields are {", ".join(names)}')
     return cls(**{k: _value(hints[k], v, f'{cls.__name__}.{k}') for k, v in d.items()})
 
+# %% ../nbs/0_foundation/00_records.ipynb #d547304f
 _HINTS = {}
 def _hints(cls):
     if cls not in _HINTS:

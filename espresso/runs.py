@@ -164,6 +164,7 @@ def run_stage(
     replace_file(file, lambda f: f.write_text(json.dumps(record, indent=1, ensure_ascii=False)))
     return record
 
+# %% ../nbs/0_foundation/09_runs.ipynb #46d1f64a
 def _sentence(stage, error, notebook):
     "The error of a stage as one sentence"
     if isinstance(error, pm.PapermillExecutionError):

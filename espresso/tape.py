@@ -84,6 +84,7 @@ def scan_open(path, c, s):
     elif not table and reached + .5 + .02*claim < claim: why = f'it promises {claim:.2f} s and ends at {reached:.2f} s'
     return _index(s, np.array(rows, dtype=np.int64), np.array(layers), why, path)
 
+# %% ../nbs/0_foundation/01b_tape.ipynb #6617a975
 def _index(s, rows, layers, why, path):
     "Assemble the index; the last frame lasts as long as its packet says, or else as the frame before it"
     pts, dts, key, spare, shown, length = rows.T
@@ -249,6 +250,7 @@ def _mend(tape, start, last, missing):
     if missing: before = before or _earlier(tape, start) or _later(tape, last)
     for k in missing: yield k, *before
 
+# %% ../nbs/0_foundation/01b_tape.ipynb #ca98148c
 def _all(tape, start, last):
     "Every frame from a keyframe to a packet, nothing left out"
     for k, f in decode_span(tape, Span(start, np.arange(start, last + 1), ()), skip=False):

@@ -11,10 +11,10 @@ def espresso(*args, **kwargs):
     return subprocess.run(command, capture_output=True, text=True, **kwargs)
 
 def data(out):
-    "Every file of data in a run: all but notebooks, records of time, the store and the pictures of the tour"
+    "Every file of data in a run: all but notebooks, records of time, the engine's marks and the store"
     skip = {'run.json', 'table.txt', 'progress.json', '.lock'}
     return {str(p.relative_to(out)): p.read_bytes() for p in sorted(Path(out).rglob('*'))
-            if p.is_file() and p.name not in skip and p.suffix not in ('.ipynb',) and not p.name.startswith('store.sqlite')}
+            if p.is_file() and p.name not in skip and p.parent.name != 'marks' and p.suffix not in ('.ipynb',) and not p.name.startswith('store.sqlite')}
 
 @pytest.fixture(scope='session')
 def run(tmp_path_factory):

@@ -74,8 +74,8 @@ def test_a_folder_without_videos(tmp_path):
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path):
     from espresso.records import Stop
-    from espresso import runs
-    with runs.recording('demo', tmp_path):
-        code = f"from espresso import runs\nimport pathlib\nruns._lock(open({str(tmp_path/'.lock')!r}, 'w'), pathlib.Path('here'), patience=1)"
+    from espresso.recording import recording
+    with recording('demo', tmp_path):
+        code = f"from espresso import recording\nimport pathlib\nrecording._lock(open({str(tmp_path/'.lock')!r}, 'w'), pathlib.Path('here'), patience=1)"
         r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert 'here is in use by another run' in r.stderr

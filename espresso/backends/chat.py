@@ -62,6 +62,7 @@ def asked_wait(
 # %% ../../nbs/0_backends/06_chat.ipynb #350c3cfb
 TRIES, FIRST_WAIT, LONGEST = 8, .5, 300. # Tries of one request; seconds before the second try, doubled each time; seconds for all tries
 
+# %% ../../nbs/0_backends/06_chat.ipynb #484e13f9
 class Line:
     "One server: at most so many requests at a time, tried again when that can help"
     def __init__(self,
@@ -124,6 +125,7 @@ class Line:
         if fault.kind != 'again': self.stopped = text
         return Stop(text)
 
+# %% ../../nbs/0_backends/06_chat.ipynb #ce72458d
 def _answer(raw):
     "What a completion says, in a few plain fields"
     if not isinstance(raw, dict) or not raw.get('choices'):
@@ -146,6 +148,7 @@ def _new_loop():
 def _loop():
     with _first: return _new_loop()
 
+# %% ../../nbs/0_backends/06_chat.ipynb #88a3c989
 class ChatModel:
     "A model behind a server that speaks the OpenAI protocol; keeps the `Chat` contract"
     def __init__(self,
@@ -232,6 +235,7 @@ def chat(
     line = Line(base_url, _key(api_key_env, base_url), _number('concurrency', concurrency, int), _number('timeout', timeout), purse)
     return ChatModel(f'{model}?{urlencode(named)}' if named else model, line, Store('') if store is None else store, settings, json)
 
+# %% ../../nbs/0_backends/06_chat.ipynb #379e3905
 def _number(name, text, kind=float):
     try: value = kind(text)
     except ValueError: value = -1

@@ -113,8 +113,9 @@ def load(
         raise ValueError(f'{kind}: there is no backend {backend!r} in {spec!r}; try offline, local:MODEL, chat:MODEL or truth') from None
     make = getattr(module, kind, None)
     if make is None: raise ValueError(f'{kind}: the backend {backend!r} offers none')
-    takes = inspect.signature(make).parameters
-    try: return make(model, **options, **{k: v for k, v in given.items() if k in takes})
+    takes = inspect.signature(make).parameters.values()
+    given = {k: v for k, v in given.items() if any(p.name == k or p.kind == p.VAR_KEYWORD for p in takes)}
+    try: return make(model, **options, **given)
     except TypeError as e:
         if 'keyword argument' not in str(e): raise
         raise ValueError(f'{kind}={spec!r}: {str(e).split("() ")[-1]}') from None

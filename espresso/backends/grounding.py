@@ -89,6 +89,7 @@ class Grounder:
             hits += [Detection(name, tuple(map(float, corners[own[j]])), float(score[own[j]])) for j in apart(corners[own])]
         return hits
 
+# %% ../../nbs/0_backends/08c_grounding.ipynb #301c3a71
 def detector(
     model:str,             # A folder, or a name on the model hub
     threshold:str='0.3',   # Least score of a box

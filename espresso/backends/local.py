@@ -105,6 +105,7 @@ class Writer:
         read = inputs['attention_mask'].sum(1).tolist()
         return [(text, ended, r, n) for r, (text, n, ended) in zip(read, greedy(self.model, self.tokenizer, inputs, self.tokens))]
 
+# %% ../../nbs/0_backends/08d_local.ipynb #a28c72e3
 def chat(
     model:str,             # A folder, or a name on the model hub
     store:Store|None=None, # Keeps every answer; None keeps them for this process only

@@ -102,6 +102,7 @@ def _tile_tokens(uri):
     w, h = Image.open(io.BytesIO(base64.b64decode(uri.partition(',')[2]))).size
     return 2833 + 5667 * math.ceil(w/512) * math.ceil(h/512)
 
+# %% ../../nbs/0_backends/05a_request.ipynb #d68fd7e3
 class Purse:
     "What may be spent, what is spent, and what is set aside for requests under way"
     def __init__(self,

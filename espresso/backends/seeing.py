@@ -96,6 +96,7 @@ class Seer:
         self.usage += Usage(requests=len(images), prompt_tokens=int(inputs['attention_mask'].sum()), completion_tokens=sum(n for _, n, _ in said))
         return [' '.join((text if ended else text[:text.rfind('. ')+1] or text).split()) for text, _, ended in said]
 
+# %% ../../nbs/0_backends/08a_seeing.ipynb #b57fdc3d
 def captioner(
     model:str,           # A folder, or a name on the model hub
     prompt:str=PROMPT,   # What to ask of each frame

@@ -79,6 +79,7 @@ def key_objects(
     subjects = {f.subject for f in facts}
     return sorted(named, key=lambda n: (-share[n], n not in subjects))[:2]
 
+# %% ../../nbs/0_offline/07h_annotator_cot.ipynb #4c8e9469
 def _small(s): return re.sub(r"^(?:The|An?|His|Her|Their|Two|Three|There|It|He|She|They)\b", lambda m: m[0].lower(), s)
 
 def write_evidence(
@@ -161,6 +162,7 @@ def _exchanged(text, facts):
         t, n = re.subn(rf"({_SAID})({'|'.join(map(re.escape, both))})\b", other, text, flags=re.I)
         if a[0] == b[0] and n > 1: yield t
 
+# %% ../../nbs/0_offline/07h_annotator_cot.ipynb #c7d5197e
 _PEOPLE = frozenset('man woman boy girl person child cook chef baby lady player doctor driver'.split())
 def _sort(f): return f.kind, f.plural, f.subject if f.kind == 'state' else bool(_PEOPLE & set(f.subject.split()))
 
@@ -213,6 +215,7 @@ def _wrong(answer, facts, avoid):
         seen.add(plain(t)); kinds.setdefault(kind, []).append(t)
     return kinds
 
+# %% ../../nbs/0_offline/07h_annotator_cot.ipynb #216d08c0
 def write_distractors(
     prompt:str, # A prompt with captions, a question and its answer; `Avoid:` may list refused distractors
 )->dict: # `distractors`: three wrong answers

@@ -181,6 +181,7 @@ def ask_spot(lines, facts):
             if dull < 2*len(fs)-1: found.append(((dull/len(fs) - .4*len(fs), _span(lines, part)), _pack(lines, f'What happens {spot} {{between}}?', part, map(said, fs), fs)))
     return [d for _, d in sorted(found, key=lambda x: x[0])]
 
+# %% ../../nbs/0_offline/07f_annotator_measured.ipynb #a76a803d
 def _plainness(f): return 2 if re.match(r'moving (?!up|down|to )', f.rest) and f.subject == 'something' else 0 if re.match('new|missing', f.rest) else 1
 
 def ask_where(lines, facts):
@@ -220,6 +221,7 @@ def _series(lines, facts, asks):
             found.append(((-len(part), _span(lines, part)), _pack(lines, ask, part, texts, fs)))
     return [d for _, d in sorted(found, key=lambda x: x[0])]
 
+# %% ../../nbs/0_offline/07f_annotator_measured.ipynb #f68dd54f
 def _lasts(lines, series, n):
     "Is the same said before or after?"
     return any(m in series and series[m].rest == series[n].rest for m in (n-1, n+1))
@@ -266,6 +268,7 @@ def _steady(lines, fs):
     ends = [s[0].number for s in spells[1:]] + [len(lines)]
     return [s[0] for s, end in zip(spells, ends) if len(s) > 1 and end == len(lines) or end < len(lines) and lines[end].time_s - lines[s[0].number].time_s > .95]
 
+# %% ../../nbs/0_offline/07f_annotator_measured.ipynb #5263e286
 def ask_order(lines, facts):
     "Between 4 and 9 seconds, in what order are these seen?"
     seen = [f for f in facts if (_happens(f) and _plainness(f) < 2 or f.subject in ('camera', 'whole picture') and f.kind == 'action')]

@@ -108,6 +108,7 @@ def ask_after(lines, facts, spells):
                       f'What {_verb(b)} {the(b)} doing before and after {event}?' if doing else f'How did {the(b)} change when {event}?')
         yield Draft(ask, f'Once {event}, {clause(b)}; before that, {clause(a)}.', (a.number, y.number, b.number), (a, b, y))
 
+# %% ../../nbs/0_offline/07e_annotator_qa.ipynb #f221a96a
 def ask_before(lines, facts, spells):
     "What was the woman in green doing just before the door was open?"
     for a, b, y, event in turns(lines, spells):
@@ -194,6 +195,7 @@ def ask_kept(lines, facts, spells):
                 yield Draft(f'{_ask(f)} both while {clause(x)} and while {again(x)} {_was(y)}?',
                             f'{upper_first(clause(f))} both times, first while {clause(x)} and later while {clause(y)}.', tuple(both), (f, x, y))
 
+# %% ../../nbs/0_offline/07e_annotator_qa.ipynb #a233ca4b
 def ask_view(lines, facts, spells):
     "What was seen just before the blue bus came into view?"
     if sum(not f.subject for f in facts) * 5 > len(facts): return
@@ -272,6 +274,7 @@ def worth(d:Draft)->float:
     if any(f.subject in DULL for f in main): return 0.
     return 1 + sum(f.kind in ('action', 'feeling') for f in main) + sum(f.kind in ('colour', 'state') and f.subject not in DULL for f in moments) / 2
 
+# %% ../../nbs/0_offline/07e_annotator_qa.ipynb #fee6cddf
 def fresh(
     d:Draft,            # A draft
     chosen:list[Draft], # Drafts taken before
@@ -298,6 +301,7 @@ def choose(
             if pile and len(chosen) < most: chosen = [*chosen, pile[0]]
     return chosen
 
+# %% ../../nbs/0_offline/07e_annotator_qa.ipynb #adfdcc00
 def find_pairs(
     lines:tuple[Line, ...], # Captions of a group
     most:int=6,             # Pairs wanted

@@ -33,6 +33,7 @@ def _support(facts, subject, rest):
 _BE = r"(?:was|were|is|are|had been|has been|have been|being|turned|turns|started(?= \w+ing\b))"
 _CUT = re.compile(r"[,;:.?!]|\s(?:and|while|when|once|before|after|until|then|but|because|so|as|since|which|who|both times|by|at \d)\b")
 
+# %% ../../nbs/0_offline/07g_annotator_verdict.ipynb #0bb4952e
 def claims(
     text:str,         # An answer or a question
     facts:list[Fact], # What the captions say
@@ -66,6 +67,7 @@ def claims(
         at = m.end() + len(rest)
     return sorted((c for c in found if c.rest), key=lambda c: c.start)
 
+# %% ../../nbs/0_offline/07g_annotator_verdict.ipynb #ab9668af
 def _near(facts, subject, rest):
     "Support for a claim in the captions' own words, or in words that say as much"
     lines = _support(facts, subject, rest)
@@ -177,6 +179,7 @@ def _untold(full, cs, facts):
         if not any(m.start(1) <= c.start < m.end(1) for c in cs): return m[1].rstrip('.')
     return ''
 
+# %% ../../nbs/0_offline/07g_annotator_verdict.ipynb #e060b05b
 def judge(
     captions:tuple[Line, ...], # The group's captions
     question:str,              # The question
@@ -216,6 +219,7 @@ def _beside(question, answer, asked, cs, subjects):
     things = sorted((s for s in subjects if s in question.lower()), key=question.lower().index)
     return f'the {things[0]}' if told and things and things[0] not in told and (not told & set(things) or not _PRONOUN.search(answer)) else ''
 
+# %% ../../nbs/0_offline/07g_annotator_verdict.ipynb #e37e0158
 def _continuity(cs, words, cuts):
     if any(any(max(c.lines) < n for c in cs) and any(min(c.lines) >= n for c in cs) for n in cuts): return 'no_continuity', 'Another scene begins between the moments.'
     spots = sorted({c.lines[0] for c in cs})

@@ -61,6 +61,7 @@ def moving(
         if j is not None and i in t.seen: out.append((t, way(*t.moves[j])))
     return sorted(out, key=lambda m: -m[0].seen[i].area)
 
+# %% ../../nbs/0_offline/07a_describer.ipynb #b3e84878
 def happenings(
     looks:list[Look],    # From `measure`
     tracks:list[Track],  # From `follow`
@@ -89,6 +90,7 @@ def happenings(
         else: out.append(_went(p, l.image, mask) or f'Something is moving {spot}.')
     return list(dict.fromkeys(out))
 
+# %% ../../nbs/0_offline/07a_describer.ipynb #8420921c
 def _went(a, b, mask):
     "A sentence when the outlines in the mask went one way as a whole, and what they enclose looks the same there"
     d = heading(a, b, mask)

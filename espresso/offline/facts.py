@@ -113,6 +113,7 @@ def read_fact(
     rest = re.sub(r'^now\s+', '', m['rest'].strip())
     return Fact(number, time_s, subject, rest, kind_of(rest), m['verb'].lower() == 'are', sentence, bool(m['det']))
 
+# %% ../../nbs/0_offline/07c_facts.ipynb #e3e8dd14
 _ANY = frozenset('something someone somebody nothing nobody everything everyone'.split())
 _STUFF = frozenset('smoke steam water rain snow fire light dust oil milk food text music grass sand foam traffic'.split())
 def _is_name(words): return len(words) <= 2 and (words[0].lower() in _ANY or all(w[:1].isupper() for w in words))

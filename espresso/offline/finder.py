@@ -107,6 +107,7 @@ def gather(
         joined.append((box, size))
     return sorted(joined, key=lambda p: -p[1])
 
+# %% ../../nbs/0_offline/07b_finder.ipynb #3be708a8
 def judge(
     box:tuple,      # In pixels
     size:int,       # Pixels of the colour in it

@@ -45,6 +45,7 @@ def _turn(joint, part, turn, fresh, comma):
     if joint in ('then', 'until') or re.match(r'(?:afterwards?|later|finally|eventually|by)\b', part, re.I): return 'then', comma
     return turn, comma
 
+# %% ../../nbs/0_offline/07d_moments.ipynb #69274b4c
 def _clause(part, subject):
     "The clause in a part of a sentence; the subject before it when it has none"
     part = _LEAD.sub('', _LEAD.sub('', part, 1), 1)

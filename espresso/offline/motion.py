@@ -38,6 +38,7 @@ def camera_move(
     quarters, spread = {(x > w/2, y > h/2) for x, y in pa[good]}, np.ptp(pa[good], axis=0)/(w, h)
     return move if len(quarters) >= 3 and spread.min() > .4 else None
 
+# %% ../../nbs/0_offline/06b_motion.ipynb #4bac8205
 def shift(
     move:np.ndarray, # From `camera_move`
     shape:tuple,     # Height and width
@@ -87,6 +88,7 @@ def change(
         if valid[::4,::4].sum() < 100: return np.zeros((h, w), bool)
     return (cv2.blur(strongest(cv2.absdiff(b, relight(a, b, valid))), (3,3)) > STEP) & valid
 
+# %% ../../nbs/0_offline/06b_motion.ipynb #c404e74c
 def patches(
     changed:np.ndarray, # From `change`
     least:float=.006,   # Smallest share of the picture
@@ -151,6 +153,7 @@ def outline(
     ring = cv2.dilate(m, k) > cv2.erode(m, k)
     return float(edges(image)[ring].mean())
 
+# %% ../../nbs/0_offline/06b_motion.ipynb #60fa8ee9
 def heading(
     a:np.ndarray,     # Earlier picture, uint8 `[h, w, 3]`, the camera's move taken out
     b:np.ndarray,     # Later picture

@@ -153,6 +153,7 @@ def follow(
         tracks += new; alive += new
     return tracks
 
+# %% ../../nbs/0_offline/06d_tracks.ipynb #6ec4f45b
 def _pairs(todo, free, move):
     for t in todo:
         old = carried(t.seen[max(t.seen)], move)

@@ -62,6 +62,7 @@ class Memory:
             if said: said(_rows(steps))
         return _rows(steps), going.tolist()
 
+# %% ../../nbs/3_reasoner/33_inference.ipynb #4549f012
 def _rows(steps): return [[t for t in row if t >= 0] for row in torch.stack(steps, 1).tolist()]
 
 # %% ../../nbs/3_reasoner/33_inference.ipynb #af0536c8

@@ -27,6 +27,7 @@ def counter():
     "PyTorch's counter, with attention in it on every device"
     return FlopCounterMode(display=False, custom_mapping=_ATTENTION)
 
+# %% ../../nbs/3_reasoner/30b_work.ipynb #07e9d9bb
 class Work:
     "Counts operations for one model"
     def __init__(self, model):
