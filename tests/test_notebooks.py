@@ -22,8 +22,10 @@ class Bindings(ast.NodeVisitor):
     def visit_Import(self, n): self.names |= {(a.asname or a.name).split('.')[0] for a in n.names}
     visit_ImportFrom = visit_Import
 
+def parse(text): return ast.parse('\n'.join('' if re.match(r'%%?[a-z]|!', l) else l for l in text.split('\n')))
+
 def bound(text):
-    b = Bindings(); b.visit(ast.parse('\n'.join('' if l.lstrip().startswith(('%', '!')) else l for l in text.split('\n'))))
+    b = Bindings(); b.visit(parse(text))
     return b.names
 
 def test_bindings_see_what_they_should():
@@ -36,7 +38,7 @@ def test_form(p):
     code = cells(p)
     assert len(json.loads(p.read_text())['cells']) <= 80 and p.stat().st_size <= 300*1024
     for c in code:
-        whole = [type(n) for n in ast.parse(source(c)).body] == [ast.ClassDef] # A class cannot be cut
+        whole = [type(n) for n in parse(source(c)).body] == [ast.ClassDef] # A class cannot be cut
         assert len(source(c).split('\n')) <= (64 if whole else 40), f'code cell {c["id"]} has more than 40 lines'
     assert 'nbdev_export(' not in p.read_text()
     outputs = json.dumps([c['outputs'] for c in code])
