@@ -482,6 +482,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                        'espresso/offline/annotator_measured.py'),
                                                      'espresso.offline.annotator_measured._lasts': ( '0_offline/annotator_measured.html#_lasts',
                                                                                                      'espresso/offline/annotator_measured.py'),
+                                                     'espresso.offline.annotator_measured._near': ( '0_offline/annotator_measured.html#_near',
+                                                                                                    'espresso/offline/annotator_measured.py'),
                                                      'espresso.offline.annotator_measured._pack': ( '0_offline/annotator_measured.html#_pack',
                                                                                                     'espresso/offline/annotator_measured.py'),
                                                      'espresso.offline.annotator_measured._plainness': ( '0_offline/annotator_measured.html#_plainness',

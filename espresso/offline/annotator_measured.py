@@ -285,12 +285,17 @@ def ask_order(lines, facts):
         found.append(((-len({f.subject for f in fs}), sum(map(_plainness, fs)), _span(lines, part)), d))
     return [d for _, d in sorted(found, key=lambda x: x[0])]
 
+def _near(spot):
+    "The place a stretched one belongs to: along the left side is on the left too, so nothing has moved"
+    side = re.search(r'\b(left|right|top|bottom|middle)\b', spot) if spot.startswith(('along', 'over')) else None
+    return f"{dict(left='on', right='on', middle='in').get(side[1], 'at')} the {side[1]}" if side else spot
+
 def ask_still(lines, facts):
     "Where is a small red region at 3.5 and at 6.5 seconds?"
     found = []
     for name in dict.fromkeys(f.subject for f in facts if measured(f) and f.subject.endswith(' region')):
         series = {f.number: f for f in facts if f.subject == name and re.fullmatch(_SPOT, f.rest)}
-        alone = {n: f.rest for n, f in series.items() if sum(o.number == n and name in o.subject for o in facts if measured(o)) == 1}
+        alone = {n: _near(f.rest) for n, f in series.items() if sum(o.number == n and name in o.subject for o in facts if measured(o)) == 1}
         for part in steps(lines, alone):
             fs = [series[n] for n in part]
             d = _pack(lines, f"Where is {said(fs[0]).split(' was ')[0]} {{when}}?", part, [said(fs[0]), *(f'one was {f.rest}' for f in fs[1:])], fs)
