@@ -921,6 +921,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'espresso.runs._known': ('0_foundation/runs.html#_known', 'espresso/runs.py'),
                                'espresso.runs._sentence': ('0_foundation/runs.html#_sentence', 'espresso/runs.py'),
                                'espresso.runs.convert': ('0_foundation/runs.html#convert', 'espresso/runs.py'),
+                               'espresso.runs.disk': ('0_foundation/runs.html#disk', 'espresso/runs.py'),
                                'espresso.runs.finished': ('0_foundation/runs.html#finished', 'espresso/runs.py'),
                                'espresso.runs.notebooks': ('0_foundation/runs.html#notebooks', 'espresso/runs.py'),
                                'espresso.runs.profile_names': ('0_foundation/runs.html#profile_names', 'espresso/runs.py'),

@@ -12,7 +12,7 @@ import yaml
 from . import doctor
 from .records import Stop, content_id, replace_file
 from .recording import closing_table, code_digest, summary
-from .runs import STAGES, WORLD_KEYS, convert, read_profile, resolve, run_chain, settings, stage_parameters
+from .runs import STAGES, WORLD_KEYS, convert, disk, read_profile, resolve, run_chain, settings, stage_parameters
 from .world.render import render
 
 # %% ../nbs/9_cli/90_cli.ipynb #63c6ba42
@@ -102,5 +102,6 @@ def main(
         elif a.command == 'doctor': _doctor(a)
         else: _stages(a)
     except Stop as e: print(f'espresso: {e}', file=sys.stderr); return 2
+    except OSError as e: print(f'espresso: {disk(e)}', file=sys.stderr); return 2
     except KeyboardInterrupt: print('\nespresso: stopped; the same command goes on from here', file=sys.stderr); return 130
     return 0

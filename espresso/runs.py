@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['STAGES', 'SETTINGS', 'WORLD_KEYS', 'Stage', 'notebooks', 'stage_parameters', 'settings', 'profile_names',
-           'read_profile', 'convert', 'resolve', 'finished', 'run_stage', 'run_chain']
+           'read_profile', 'convert', 'resolve', 'finished', 'run_stage', 'disk', 'run_chain']
 
 # %% ../nbs/0_foundation/09_runs.ipynb #adcc9ec2
-import configparser, contextlib, difflib, importlib.resources, json, threading, time
+import configparser, contextlib, difflib, errno, importlib.resources, json, threading, time
 from dataclasses import dataclass
 from pathlib import Path
 import papermill as pm, yaml
@@ -165,11 +165,19 @@ def run_stage(
     return record
 
 # %% ../nbs/0_foundation/09_runs.ipynb #46d1f64a
+def disk(
+    error:OSError, # While reading or writing a file
+)->str: # What is wrong and what to do
+    "A fault of the disk as one sentence"
+    if error.errno == errno.ENOSPC: return f'the disk is full{f" at {error.filename}" if error.filename else ""}: free some space, then run the same command again'
+    return f'{error.strerror or error}{f": {error.filename}" if error.filename else ""}'
+
 def _sentence(stage, error, notebook):
     "The error of a stage as one sentence"
     if isinstance(error, pm.PapermillExecutionError):
         if error.ename in ('Stop', 'FileNotFoundError', 'ValueError'): return Stop(f'stage {stage.name}: {error.evalue}')
         return Stop(f'stage {stage.name} failed in cell {error.cell_index}: {error.ename}: {error.evalue}. The notebook up to there is {notebook}')
+    if isinstance(error, OSError): return Stop(f'stage {stage.name}: {disk(error)}')
     return Stop(f'stage {stage.name} could not be run: {type(error).__name__}: {error}')
 
 # %% ../nbs/0_foundation/09_runs.ipynb #bf6a8cd3

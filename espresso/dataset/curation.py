@@ -17,7 +17,7 @@ from ..planner import FrameIndex
 from ..video import distinct, probe, read_frames, scan, times_at
 
 # %% ../../nbs/1_dataset/10_curation.ipynb #902b72c0
-NOT_VIDEO = set('''.json .jsonl .txt .md .rst .csv .tsv .xml .yaml .yml .ini .toml .html .htm .pdf .log .srt .vtt .ass .jpg .jpeg .png .gif .webp .bmp .tif .tiff .svg
+NOT_VIDEO = set('''.json .jsonl .txt .md .rst .csv .tsv .xml .yaml .yml .ini .toml .html .htm .pdf .log .srt .vtt .ass .jpg .jpeg .png .webp .bmp .tif .tiff .svg
 .npy .npz .parquet .pt .pth .safetensors .sqlite .db .py .ipynb .sh .zip .tar .gz .7z .sha256 .md5'''.split())
 
 SOURCES = ('CUVA', 'SQA3D', 'MovieChat', 'VATEX', 'XD-Violence', 'StoryStream', 'YouCook2', 'world', 'other')
