@@ -10,7 +10,7 @@ import argparse, json, sys, time
 from pathlib import Path
 import yaml
 from . import doctor
-from .records import Stop, content_id, replace_file
+from .records import Stop, replace_file
 from .recording import closing_table, code_digest, summary
 from .runs import STAGES, WORLD_KEYS, convert, disk, read_profile, resolve, run_chain, settings, stage_parameters
 from .world.render import render

@@ -6,7 +6,7 @@
 __all__ = ['Counts', 'settle', 'each', 'Progress', 'map_rows']
 
 # %% ../nbs/0_foundation/04_engine.ipynb #8124d503
-import asyncio, dataclasses, errno, inspect, json, shutil, threading, time, traceback
+import asyncio, dataclasses, errno, inspect, json, threading, time, traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
