@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 import numpy as np
 from espresso.offline.annotator_cot import carriers
-from espresso.backends.contracts import load
+from espresso.contracts import load
 from espresso.offline.facts import Line, read_facts
 from espresso.dataset.benchmark import benchmark, split_of, tokens
 from espresso.dataset.cot import EVIDENCE_SCHEMA, annotate, evidence_prompt, ground, opener

@@ -9,7 +9,7 @@ __all__ = ['MODELS', 'lacks', 'refuse', 'machine', 'checkup', 'report']
 import importlib, importlib.util, os, shutil, socket
 from pathlib import Path
 from urllib.parse import urlparse
-from .backends.contracts import split_spec
+from .contracts import split_spec
 from .records import Stop
 from .runs import profile_names, read_profile
 

@@ -9,7 +9,7 @@ __all__ = ['digest', 'code_digest', 'origin', 'Recording', 'recording', 'summary
 import contextlib, fcntl, hashlib, importlib.metadata, importlib.resources, json, os, platform, subprocess, tempfile, time
 from dataclasses import dataclass, field, asdict
 from pathlib import Path
-from .backends.contracts import Usage
+from .contracts import Usage
 from .engine import Counts, map_rows
 from .records import Stop, content_id, replace_file
 from .store import Store

@@ -3,7 +3,7 @@ import asyncio, logging, math, threading, time, traceback
 import numpy as np, pytest
 from espresso.backends import chat as room
 from espresso.backends.chat import chat
-from espresso.backends.contracts import ReplyError, Usage, load
+from espresso.contracts import ReplyError, Usage, load
 from espresso.records import Frame, Stop
 from espresso.store import Store
 from espresso.video import Picture

@@ -3,7 +3,7 @@ import asyncio
 import numpy as np, pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from espresso.offline.annotator_cot import choose_task, plain as plain_rule, write_distractors, write_evidence
-from espresso.backends.contracts import Detection, Reply, Usage, parse_reply
+from espresso.contracts import Detection, Reply, Usage, parse_reply
 from espresso.offline.facts import read_facts, read_prompt
 from espresso.offline.moments import holds, moments
 from espresso.dataset.benchmark import (DISTRACTOR_SCHEMA, GROUP_OF, TASK_SCHEMA, benchmark, distractor_prompt, faults, plain, shuffle_options, split_of, task_prompt)

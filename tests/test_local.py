@@ -4,7 +4,7 @@ os.environ['HF_HUB_OFFLINE'] = '1'
 os.environ.setdefault('TRANSFORMERS_VERBOSITY', 'error')
 import asyncio, json, shutil, subprocess, sys, threading
 import numpy as np, pytest
-from espresso.backends.contracts import ReplyError, Usage, load
+from espresso.contracts import ReplyError, Usage, load
 from espresso.backends.weights import whole
 from espresso.records import Frame, Stop
 from espresso.store import Store

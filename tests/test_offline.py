@@ -2,7 +2,7 @@
 import re
 import cv2, numpy as np, pytest
 from hypothesis import given, settings, strategies as st
-from espresso.backends.contracts import load
+from espresso.contracts import load
 from espresso.offline.describer import describe
 from espresso.offline.finder import ColourMatcher, Finder
 from espresso.offline.motion import WAYS

@@ -5,7 +5,7 @@ import numpy as np
 from PIL import Image
 from conftest import SMALL, data, espresso
 from server import Say, Server, by_rules
-from espresso.backends.contracts import load
+from espresso.contracts import load
 from espresso.records import Frame
 from espresso.runs import STAGES
 from espresso.video import Picture

@@ -2,7 +2,7 @@
 import asyncio, os, socket, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest
-from espresso.backends.contracts import ReplyError, load
+from espresso.contracts import ReplyError, load
 from espresso.records import Frame, Stop
 from espresso.video import Picture
 
@@ -47,3 +47,24 @@ def test_pictures_are_seen(server):
 
 def test_a_wrong_model_stops_the_run(server):
     with pytest.raises(Stop, match='answers 4'): ask(load('chat', f'chat:no-such-model?base_url={server[0]}'))
+
+def test_the_whole_chain_goes_through_it(server, tmp_path):
+    "A model that talks nonsense: every group ends in quarantine, every folder is there, and a second run asks nothing"
+    import json, shutil
+    from conftest import espresso
+    from espresso.runs import STAGES
+    url, folder = server
+    models = [x for name, tokens in (('captioner', 12), ('annotator', 12), ('verifier', 12)) for x in ('-p', name, f'chat:{folder}?base_url={url}&max_tokens={tokens}')]
+    command = ['run', '--out', tmp_path/'out', '-p', 'world_clips', '1', *models]
+    def records(): return {s.name: json.loads((tmp_path/'out'/s.name/'run.json').read_text()) for s in STAGES}
+    r = espresso(*command)
+    assert r.returncode == 0, r.stdout + r.stderr
+    first = records()
+    assert first['captions']['counts']['rows'] > 5 and first['qa']['usage']['requests'] > 0
+    assert first['qa']['counts']['quarantined'] == {'no reply': first['qa']['counts']['units']}
+    for s in STAGES: shutil.rmtree(tmp_path/'out'/s.name)
+    r = espresso(*command)
+    assert r.returncode == 0, r.stdout + r.stderr
+    second = records()
+    assert second['qa']['usage']['requests'] == 0 and second['qa']['usage']['cached'] > 0
+    assert {n: d['counts'] for n, d in second.items()} == {n: d['counts'] for n, d in first.items()}

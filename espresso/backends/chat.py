@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Sequence
 from urllib.parse import urlencode, urlsplit
 import openai
-from .contracts import Reply, ReplyError, Usage
+from ..contracts import Reply, ReplyError, Usage
 from .request import PROMPT, Purse, ask_twice, data_uri, most_tokens, request
 from ..records import Stop, content_id
 from ..store import Store

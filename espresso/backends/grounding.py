@@ -9,7 +9,7 @@ __all__ = ['prompt_of', 'name_scores', 'apart', 'Grounder', 'detector', 'Compare
 from typing import Sequence
 import numpy as np
 from PIL import Image
-from .contracts import Detection
+from ..contracts import Detection
 from .weights import Batches, model_folder, model_name, place, pretrained
 from ..records import Box
 from ..video import Picture

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from concurrent.futures import Future
 from typing import Sequence
 import numpy as np
-from .contracts import Reply, ReplyError, Usage
+from ..contracts import Reply, ReplyError, Usage
 from .grounding import detector, matcher
 from .request import ask_twice, request
 from .seeing import captioner, greedy

@@ -9,7 +9,7 @@ __all__ = ['PROMPT', 'strict_ok', 'in_words', 'request', 'data_uri', 'ask_twice'
 import asyncio, base64, io, json, math, re
 import numpy as np
 from PIL import Image
-from .contracts import Reply, ReplyError, Usage, parse_reply
+from ..contracts import Reply, ReplyError, Usage, parse_reply
 from ..records import Stop
 
 # %% ../../nbs/0_backends/05a_request.ipynb #51e73bbf

@@ -10,7 +10,7 @@ import inspect
 from pathlib import Path
 from typing import Sequence
 from PIL import Image
-from .contracts import ReplyError, Usage
+from ..contracts import ReplyError, Usage
 from .request import PROMPT
 from .weights import Batches, config, model_folder, model_name, place, pretrained
 from ..records import Stop, content_id

@@ -7,7 +7,7 @@ __all__ = ['windows', 'ask', 'describe']
 
 # %% ../../nbs/1_dataset/11_captions.ipynb #5323ffa6
 from pathlib import Path
-from ..backends.contracts import Captioner
+from ..contracts import Captioner
 from ..records import Caption, Frame, Video
 from ..store import Store
 from ..video import Picture, read_frames, scan, times_at

@@ -7,7 +7,7 @@ __all__ = ['TIGHTEST', 'LANE', 'CHUNK', 'TAU', 'similarity', 'keep_plain', 'keep
 
 # %% ../../nbs/1_dataset/12_dedup.ipynb #616f611a
 import numpy as np
-from ..backends.contracts import Embedder
+from ..contracts import Embedder
 from ..records import Caption, Drop, Stop
 
 # %% ../../nbs/1_dataset/12_dedup.ipynb #f6cc6119

@@ -8,7 +8,7 @@ __all__ = ['PROMPT_VERSION', 'WRITER', 'RULES', 'PAIR', 'QA_SCHEMA', 'CRITERIA',
 
 # %% ../../nbs/1_dataset/13_qa.ipynb #ecc43f22
 import asyncio, difflib, json, re
-from ..backends.contracts import Chat, ReplyError
+from ..contracts import Chat, ReplyError
 from ..records import Caption, Drop, FrameGroup, QAPair, Verdict, content_id
 
 # %% ../../nbs/1_dataset/13_qa.ipynb #49ba542a

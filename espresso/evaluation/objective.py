@@ -9,7 +9,7 @@ __all__ = ['Judged', 'algorithm1', 'Vectors', 'similarities', 'judge', 'sweep', 
 from dataclasses import dataclass, replace
 from typing import Sequence
 import numpy as np
-from ..backends.contracts import Embedder
+from ..contracts import Embedder
 from ..records import BenchmarkItem
 
 # %% ../../nbs/4_evaluation/40_objective.ipynb #78f866fc

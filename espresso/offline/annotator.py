@@ -10,7 +10,7 @@ import json
 from .annotator_cot import choose_task, write_distractors, write_evidence
 from .annotator_qa import write_pairs
 from .annotator_verdict import give_verdict
-from ..backends.contracts import Reply, Usage, parse_reply
+from ..contracts import Reply, Usage, parse_reply
 
 # %% ../../nbs/0_offline/07j_annotator.ipynb #e088898f
 TASKS = dict(qa_pairs=write_pairs, qa_verdict=give_verdict, evidence=write_evidence, task=choose_task, distractors=write_distractors)

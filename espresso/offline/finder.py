@@ -11,7 +11,7 @@ import cv2, math, re, numpy as np
 from dataclasses import dataclass
 from typing import Sequence
 from .colours import COLOURS, NEAREST, PLACES, colour_map, middle, oklab, place, regions, shrink, third
-from ..backends.contracts import Detection
+from ..contracts import Detection
 from .motion import change, patches
 from .people import below, faces, standing
 from ..records import Box
