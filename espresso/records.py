@@ -77,7 +77,7 @@ class Verdict:
 @dataclass(frozen=True)
 class QAPair:
     "A question over several frames, with its answer (section 3.3, Fig. 7)"
-    id: str                     # Hash of video, question and answer
+    id: str                     # Hash of group, question and answer
     question: str               # The question
     answer: str                 # The reference answer
     group: FrameGroup           # The captions it was written over
