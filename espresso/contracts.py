@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol, Sequence
 from urllib.parse import parse_qsl
 import numpy as np
-from .records import Box, Frame
+from .records import Box
 from .video import Picture
 
 # %% ../nbs/0_foundation/05_contracts.ipynb #b306a3e6

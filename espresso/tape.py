@@ -14,7 +14,7 @@ from pathlib import Path
 import av, numpy as np
 from av.stream import Discard, Disposition
 from av.video.reformatter import VideoReformatter
-from .planner import FrameIndex, Span, due, plan
+from .planner import FrameIndex, Span, plan
 
 # %% ../nbs/0_foundation/01b_tape.ipynb #c32a013e
 class VideoError(ValueError):

@@ -6,7 +6,7 @@
 __all__ = ['Judged', 'algorithm1', 'Vectors', 'similarities', 'judge', 'sweep', 'summary', 'controls', 'beside']
 
 # %% ../../nbs/4_evaluation/40_objective.ipynb #539f7450
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Sequence
 import numpy as np
 from ..contracts import Embedder

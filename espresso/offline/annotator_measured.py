@@ -11,7 +11,7 @@ __all__ = ['NUMBERS', 'MEASURED', 'LEAST', 'Draft', 'seconds', 'listed', 'cuts',
 import re
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise, product
-from .facts import Fact, sentences, upper_first
+from .facts import Fact, upper_first
 
 # %% ../../nbs/0_offline/07e_annotator_measured.ipynb #33d0e5b7
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ __all__ = ['Claim', 'claims', 'invented', 'unknown_share', 'disorder', 'judge', 
 # %% ../../nbs/0_offline/07h_annotator_verdict.ipynb #17a5bf4f
 import re
 from dataclasses import dataclass, replace
-from .facts import COLOURS, PREPOSITIONS, Fact, Line, content_words, names, read_facts, read_prompt, sentences, stem, upper_first
+from .facts import COLOURS, PREPOSITIONS, Fact, Line, content_words, names, read_facts, read_prompt, stem
 from .annotator_measured import cuts, implied, measured, seconds, spell_out
 from .annotator_things import tracks
 

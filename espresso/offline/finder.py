@@ -10,7 +10,7 @@ __all__ = ['SHAPES', 'FIXED', 'PEOPLE', 'CHROMA', 'LIGHTNESS', 'Wanted', 'read_n
 import cv2, math, re, numpy as np
 from dataclasses import dataclass
 from typing import Sequence
-from .colours import COLOURS, NEAREST, PLACES, colour_map, middle, oklab, place, regions, shrink, third
+from .colours import COLOURS, NEAREST, PLACES, colour_map, oklab, place, regions, shrink, third
 from ..contracts import Detection
 from .motion import change, patches
 from .people import below, faces, standing

@@ -12,7 +12,7 @@ import torch
 from ..backends.weights import Batches
 from ..dataset.curation import file_id
 from ..records import Prediction, content_id
-from .model import ANSWER, EVIDENCE, Ask, Reasoner, reasoner
+from .model import EVIDENCE, Ask, Reasoner, reasoner
 from ..video import Picture, distinct, read_frames, scan
 
 # %% ../../nbs/3_reasoner/33_inference.ipynb #28771a86

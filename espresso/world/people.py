@@ -7,9 +7,9 @@ __all__ = ['SKIES', 'GROUND', 'PLACES', 'ROLES', 'LOSSES', 'GONE', 'OTHERS', 'WO
 
 # %% ../../nbs/0_world/03i_people.ipynb #562c43d1
 import numpy as np
-from .canvas import BRIGHT, gradient, shade
+from .canvas import BRIGHT, gradient
 from .cast import animal, bench, bird, person, tree
-from .questions import because, feelings, other_feelings, said
+from .questions import because, feelings, said
 from .scene import Scene, State, Track
 
 # %% ../../nbs/0_world/03i_people.ipynb #b02fcd7d

@@ -10,7 +10,7 @@ import numpy as np
 from .canvas import BRIGHT, gradient, shade
 from .cast import animal, house, tree
 from .questions import feelings
-from .scene import Scene, State, Track
+from .scene import Scene, Track
 
 # %% ../../nbs/0_world/03j_story.ipynb #90f2216a
 TIMES = {'in the morning': ((244, 222, 206), (250, 240, 222), 1.), 'at noon': ((178, 206, 232), (226, 236, 238), 1.03),
