@@ -110,7 +110,7 @@ _TASKS = [(task, re.compile(cue, re.I)) for task, cue in [
     ('Cooking Steps', r'cook\w* (?:technique|method|step)|(?:order|steps?|list|follow|course)\b.*(?:ingredient|pan\b|pot\b|cooking|dish|recipe)|(?:chef|cook|pan|pot|stove|dough|recipe)\b.*\b(?:steps?|order|next|techniques?)\b|flame|(?:what|how) (?:does|did|is|was) the (?:chef|cook)\b'),
     ('Ingredient Details', r'ingredient|(?:purpose|use|amount) of the \w+ (?:that is |being )?(?:pour|add|put)|what .*(?:added|put|poured|mixed) (?:to|into|in) the|seasoning|spices?\b|left on the board'),
     ('Narrative Structuring', r'narrative|\bstory|\bplot\b|\bscenes?\b|how does the (?:video|clip) (?:begin|start|end|open)'),
-    ('Situational Awareness', r'situation|at (?:the|that|this) moment\b|both while|\bwhere (?:is|was|are|were|had)\b|(?<!took )(?<!its )\bplaces?\b|state of the|\blamp\b|surround|at the same time|meanwhile|(?:first|second|third|last) frame|what else'),
+    ('Situational Awareness', r'situation|at (?:the|that|this) moment\b|both while|\bwhere (?:is|was|are|were|had)\b|\bwhere (?:and which way|in the picture)\b|(?<!took )(?<!its )\bplaces?\b|state of the|\blamp\b|surround|at the same time|meanwhile|(?:first|second|third|last) frame|what else'),
     ('Traffic Analysis', r'traffic|vehicles?|\bcars?\b|truck|\bbus\b|\bvan\b|lorry|driver|pedestrian|intersection|crosswalk|drive on'),
     ('Contextual Interpretation', r'context|relat(?:e|ion)|presence|suggest|infer|indicat|impl(?:y|ies)|considering|compar|conclu|looking at all|look back|of all that is shown|had been'),
     ('Ingredient Details', r'\bin the (?:\w+ )?(?:pot|pan|bowl)\b|on the board\b'),
@@ -118,7 +118,7 @@ _TASKS = [(task, re.compile(cue, re.I)) for task, cue in [
     ('Emotional Recognition', r'\b(?:sad|calm|smiling|surprised|angry|afraid|laughing|crying|worried|proud)\b'),
     ('Interaction Dynamics', rf'\bthe ((?:\w+ )?{_BEING}(?: in \w+)?)\b.* the (?!\1\b)(?:\w+ )?{_BEING}\b'),
     ('Behavior Profiling', rf'what (?:was|is|does|did) (?:the|a|an) (?:\w+ )?{_BEING}\b|stages? (?:does|did) (?:the|a) (?:\w+ )?{_BEING}\b'),
-    ('Event Process', r'transition|chang|different|sequence|\border\b|process|happen|took place|steps?\b|\bafter\b|\bbefore\b|\bthen\b|\bnext\b|\bonce\b|evolv|develop|progress|where does .* go|still to come|taken its place|from .* to\b'),
+    ('Event Process', r'transition|chang|different|sequence|\border\b|process|happen|took place|what is seen|number of|steps?\b|\bafter\b|\bbefore\b|\bthen\b|\bnext\b|\bonce\b|evolv|develop|progress|where does .* go|still to come|taken its place|from .* to\b'),
 ]]
 
 def choose_task(
