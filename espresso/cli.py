@@ -48,7 +48,7 @@ def _world(folder, clips, seed):
     render(folder, clips, seed=seed)
     replace_file(mark, lambda f: f.write_text(json.dumps(wanted)))
 
-def _watcher(start):
+def _watcher():
     "Show progress: one living line on a terminal, a line now and then in a log"
     last = [0.]
     def watch(stage, p):
@@ -74,7 +74,7 @@ def _run(a):
         resolve(values, out, root)
         clips, seed = (values.get(k, WORLD_KEYS[k]) for k in ('world_clips', 'world_seed'))
         _world(out/'videos', convert('world_clips', clips, 'int'), convert('world_seed', seed, 'int'))
-    records = run_chain(values, out, a.videos or root, a.only, given['kernel'], say=_say, watch=_watcher(time.time()))
+    records = run_chain(values, out, a.videos or root, a.only, given['kernel'], say=_say, watch=_watcher())
     table = closing_table([summary(r['stage'], r['counts'], r['usage'], r['notes']['notebook_seconds']) for r in records])
     print('\n' + table)
     if not a.only: (out/'table.txt').write_text(table + '\n')

@@ -6,7 +6,7 @@
 __all__ = ['digest', 'code_digest', 'origin', 'Recording', 'recording', 'summary', 'closing_table']
 
 # %% ../nbs/0_foundation/04a_recording.ipynb #6a482499
-import contextlib, fcntl, hashlib, importlib.metadata, importlib.resources, json, os, platform, subprocess, tempfile, time
+import contextlib, csv, fcntl, hashlib, importlib.metadata, importlib.resources, io, json, os, platform, subprocess, tempfile, time
 from dataclasses import dataclass, field, asdict
 from pathlib import Path
 from .contracts import Usage
@@ -21,14 +21,19 @@ def digest(
     "Digest of an input"
     path = Path(path)
     if not path.exists(): raise Stop(f'{path} does not exist: run the stage that writes it first, or name another input')
-    if path.suffix == '.csv': return content_id(path.read_text(), _listing(path.parent))
+    if path.suffix == '.csv': return _manifest(path)
     rows = [path] if path.is_file() else sorted(path.glob('*.parquet'))
     if rows: return content_id([hashlib.sha256(f.read_bytes()).hexdigest() for f in rows])
-    return _listing(path)
+    return _listing(path, [f.relative_to(path) for f in path.rglob('*') if not f.name.startswith('.')])
 
-def _listing(folder):
-    files = sorted(f for f in folder.rglob('*') if f.is_file() and not f.name.startswith('.'))
-    return content_id([(str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns) for f in files])
+def _listing(folder, files):
+    found = [(str(f), (folder/f).stat()) for f in sorted(files) if (folder/f).is_file()]
+    return content_id([(f, s.st_size, s.st_mtime_ns) for f, s in found])
+
+def _manifest(path):
+    text = path.read_text(encoding='utf-8-sig', errors='replace')
+    listed = {r.get('path') or '' for r in csv.DictReader(io.StringIO(text), skipinitialspace=True)}
+    return content_id(text, _listing(path.parent, map(Path, listed)))
 
 def code_digest()->str:
     "Digest of the package's own source"

@@ -194,6 +194,7 @@ def run_chain(
     out, root = Path(out).resolve(), Path(root).resolve()
     if only: _known(only, [s.name for s in STAGES], 'there is no stage')
     if not root.exists(): raise Stop(f'there is no folder or manifest {root}')
+    if root.is_dir() and out.is_relative_to(root): raise Stop(f'the run {out} would lie inside the folder of videos {root} and be searched with it: name another --out')
     params, records = resolve(values, out, root), []
     out.mkdir(parents=True, exist_ok=True)
     for n, s in enumerate(STAGES, 1):
@@ -201,8 +202,7 @@ def run_chain(
         record = None if only else finished(s, params[s.name])
         if record: say(f'{n}/{len(STAGES)} {s.name}: done before')
         else:
-            begin = time.time()
             record = run_stage(s, params[s.name], out, kernel, lambda p: watch(s, p))
-            say(f'{n}/{len(STAGES)} {s.name}: {record["counts"]["units"]} in, {record["counts"]["rows"]} out, {time.time()-begin:.0f} s')
+            say(f'{n}/{len(STAGES)} {s.name}: {record["counts"]["units"]} in, {record["counts"]["rows"]} out, {record["notes"]["notebook_seconds"]:.0f} s')
         records.append(record)
     return records

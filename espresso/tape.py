@@ -64,7 +64,7 @@ def scan_open(path, c, s):
     table = c.format.name.startswith('mov') # has a table of all samples; other containers are measured over all streams
     if table: _only(c, s)
     spare_of, vp8 = _spare_test(s), s.codec_context.name == 'vp8'
-    rows, layers, reached, why, longest = [], [], 0., '', 0
+    rows, layers, reached, why = [], [], 0., ''
     try:
         for q in c.demux(s) if table else c.demux():
             if not q.size: continue

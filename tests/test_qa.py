@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings, strategies as st
 from espresso.offline.annotator import chat
-from espresso.offline.annotator_measured import NUMBERS, implied
+from espresso.offline.measured import NUMBERS, implied
 from espresso.offline.annotator_qa import find_pairs
 from espresso.offline.annotator_verdict import judge
 from espresso.offline.facts import COLOURS, Line, read_facts, read_prompt

@@ -72,6 +72,11 @@ def test_a_folder_without_videos(tmp_path):
     r = espresso('run', '--out', tmp_path/'out', '--videos', tmp_path/'empty')
     assert r.returncode == 2 and 'empty' in r.stderr and 'Traceback' not in r.stderr, r.stderr
 
+def test_a_run_inside_the_folder_of_videos_is_refused(tmp_path):
+    (tmp_path/'clip.mp4').write_bytes(b'no video')
+    r = espresso('run', '--out', tmp_path/'out', '--videos', tmp_path)
+    assert r.returncode == 2 and 'inside the folder of videos' in r.stderr and not (tmp_path/'out').exists()
+
 def test_two_runs_do_not_write_into_one_folder(tmp_path):
     from espresso.records import Stop
     from espresso.recording import recording

@@ -109,7 +109,7 @@ def config(
     "What kind of model a folder holds"
     import transformers
     try: return transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-    except Exception as e:
+    except Exception:
         file = folder/'config.json'
         said = json.loads(file.read_text()) if file.exists() else {}
         if 'auto_map' in said: raise Stop(f'{folder} brings program code of its own, which is not run here: take its converted version (often named …-hf), or serve it and use chat:MODEL') from None

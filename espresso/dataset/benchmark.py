@@ -74,7 +74,7 @@ def distractor_prompt(
     rules = ('Write three wrong answers to a question about a video. Each keeps the context, the style and the sentence structure of the right answer and differs in facts: another colour, place, direction, number, '
              f'object, or order of events. Each is clearly false according to the captions. None says the same as the right answer or as another one. Each has as many words as the right answer, give or take {limit//2}. '
              'Reply with JSON that fits the schema.')
-    again = f'\nAvoid:\n' + '\n'.join(refused) + '\nReasons:\n' + '\n'.join(reasons) if refused else ''
+    again = '\nAvoid:\n' + '\n'.join(refused) + '\nReasons:\n' + '\n'.join(reasons) if refused else ''
     return [{'role': 'system', 'content': rules},
             {'role': 'user', 'content': f'Captions:\n{caption_lines(e.qa.group.captions)}\n\nQuestion: {e.qa.question}\nAnswer: {e.qa.answer}{again}'}]
 

@@ -135,7 +135,7 @@ def _cook(s, b, n, k, colour, woman, before, after, act, look):
 # %% ../../nbs/0_world/03g_cooking.ipynb #afee3da6
 def _dishes(s, b, n, k, kinds, board, what, act, rest, at):
     "Food, pot, flame, trouble, lid and jug"
-    (t0, t1), tr, name, out = b['act'], b['trouble'][0], n['pot'], {}
+    t0, tr, name, out = b['act'][0], b['trouble'][0], n['pot'], {}
     def back(c, t):
         with c.at(*at(t)): pot_back(c, rest[1])
     def front(c, t):

@@ -146,7 +146,7 @@ def _traffic_events(s, b, why, n, c_late):
 
 def _traffic_questions(s, b, why, n, f, c_late, walk_late):
     "Questions over the chain, the vehicles, and the places"
-    a, bb, c, mid = f"the {n['a']}", f"the {n['b']}", f"the {n['c']}", b['cause'][0]+.8
+    a, bb, mid = f"the {n['a']}", f"the {n['b']}", b['cause'][0]+.8
     cause = f[why][0] if why in ('ball', 'duck') else f[why]
     texts = {k: said(v, n) for k, v in CAUSES.items()}
     reasons = {k: because(v) for k, v in texts.items()}
