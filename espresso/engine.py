@@ -95,15 +95,32 @@ def _ray(fn, units, workers, done):
     task = ray.remote(one)
     for ref in [task.remote(u) for u in units]: done(); yield ray.get(ref)
 
+def _groups(fn, done):
+    "`fn` takes a list of units; when it fails, each of them is tried alone"
+    def one(group):
+        try:
+            found = list(fn(group))
+            if len(found) != len(group): raise AssertionError(f'{len(found)} results for {len(group)} units: there must be one for each')
+        except Stop: raise
+        except Exception as e:
+            if len(group) > 1: return [r for u in group for r in one([u])]
+            found = [e]
+        for _ in group: done()
+        return found
+    return one
+
 def each(
     fn,                  # Plain or `async` function of one unit
     units:list,          # Units
     workers:int|str=2,   # Threads, or calls under way at once, or `ray`
     done=lambda: None,   # Called after each unit
+    together:int=0,      # Units handed over at once, for a plain `fn` that takes a list and gives a list; 0 for one by one
 ): # Yields results in the order of the units; an exception is yielded, not raised
     "Apply a function to all units at once"
     run = _ray if workers == 'ray' else _async if inspect.iscoroutinefunction(fn) else _threads
-    return run(fn, units, workers, done)
+    if not together: yield from run(fn, units, workers, done); return
+    groups = [units[i:i+together] for i in range(0, len(units), together)]
+    for found in run(_groups(fn, done), groups, workers, lambda: None): yield from [found] if isinstance(found, Exception) else found
 
 # %% ../nbs/0_foundation/04_engine.ipynb #c5b5adc1
 class Progress:
@@ -139,6 +156,7 @@ def map_rows(
     workers:int|str=2, # See `each`
     shard:int=64,      # Units between two marks
     unit_id=lambda u: u.id, # The id of a unit
+    together:int=0,    # See `each`
 )->Counts: # What went in and came out, over all shards
     "Apply a stage's function to all units, shard by shard; finished shards are read, not redone"
     out, total = Path(out), Counts()
@@ -150,7 +168,7 @@ def map_rows(
     progress = Progress(out/'progress.json', len(units), sum(len(p) for p, d in zip(parts, done) if d))
     for n, (part, mark, tok) in enumerate(zip(parts, marks, tokens)):
         if not done[n]:
-            done[n] = _shard(fn, part, out, n, cls, stage, workers, unit_id, progress)
+            done[n] = _shard(fn, part, out, n, cls, stage, workers, unit_id, progress, together)
             replace_file(mark, lambda f: f.write_text(json.dumps(dict(token=tok, counts=_plain(done[n])))))
         total += done[n]
     total.check()
@@ -158,9 +176,9 @@ def map_rows(
     return total
 
 # %% ../nbs/0_foundation/04_engine.ipynb #c8e0a03e
-def _shard(fn, units, out, n, cls, stage, workers, unit_id, progress):
+def _shard(fn, units, out, n, cls, stage, workers, unit_id, progress, together):
     rows, drops, counts = [], [], Counts()
-    for u, result in zip(units, each(fn, units, workers, progress)):
+    for u, result in zip(units, each(fn, units, workers, progress, together), strict=True):
         r, d, c = settle(result, unit_id(u), stage)
         rows += r; drops += d; counts += c
     write_parquet(out/f'part-{n:05d}.parquet', rows, cls)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Box', 'content_id', 'Video', 'Frame', 'Caption', 'FrameGroup', 'Verdict', 'QAPair', 'KeyItem', 'Evidence',
-           'BenchmarkItem', 'Prediction', 'Drop', 'Stop', 'arrow_type', 'arrow_fields', 'arrow_schema', 'as_dict',
-           'from_dict', 'replace_file', 'write_parquet', 'read_parquet', 'write_jsonl', 'read_jsonl']
+           'BenchmarkItem', 'Prediction', 'Score', 'Drop', 'Stop', 'arrow_type', 'arrow_fields', 'arrow_schema',
+           'as_dict', 'from_dict', 'replace_file', 'write_parquet', 'read_parquet', 'write_jsonl', 'read_jsonl']
 
 # %% ../nbs/0_foundation/00_records.ipynb #42399e78
 import dataclasses, hashlib, json, os, types, typing
@@ -133,6 +133,22 @@ class Prediction:
     answer_tokens: int         # Tokens of answer written
     seconds: float             # From prompt to answer; within a batch, its share of the batch
     flops: float               # Multiplications and additions of the model, by its shapes; 0 when not counted
+
+# %% ../nbs/0_foundation/00_records.ipynb #8a0a791c
+@dataclass(frozen=True)
+class Score:
+    "How an answer was judged (section 5.1, Algorithm 1)"
+    id: str                        # `BenchmarkItem.id`
+    model: str                     # Who answered
+    video_id: str                  # Questions of one video stand or fall together
+    task: str                      # `BenchmarkItem.task`
+    right: bool                    # Passed both steps of Algorithm 1
+    step: str                      # Where it ended: `right`, `too far` (step 1) or `distractor closer` (step 2)
+    exact: bool                    # The words of the reference, but for capitals, articles and marks
+    reference: float               # Cosine similarity of answer and reference
+    distractors: tuple[float, ...] # The same for each distractor, in their order
+    encoder: str                   # Which sentence encoder
+    threshold: float               # Step 1's bar
 
 # %% ../nbs/0_foundation/00_records.ipynb #8a45791e
 @dataclass(frozen=True)
