@@ -1,8 +1,10 @@
 """Every class of model through the same path: one prefill against two requests, batches against single questions; and models that cannot take part."""
-import json, random
+import csv, json, random, shutil
+from pathlib import Path
 import numpy as np, pytest, torch, transformers
 import tiny
 from espresso.dataset.markup import mark, plain
+from espresso.reasoner.adapter import adapter_name
 from espresso.reasoner.inference import answer
 from espresso.reasoner.model import Ask, reasoner
 from espresso.reasoner.slips import boxes_in, mend
@@ -11,7 +13,8 @@ from espresso.records import Frame, KeyItem, Stop
 from espresso.video import Picture
 
 transformers.utils.logging.disable_progress_bar()
-CLASSES = ['llava', 'llava15', 'internvl', 'qwen2_vl', 'qwen_vl', 'qwen3_vl', 'smolvlm', 'llava_next_video']
+CLASSES = ['llava', 'llava15', 'internvl', 'qwen2_vl', 'qwen_vl', 'qwen3_vl', 'smolvlm', 'llava_next_video', 'llava_onevision']
+MODELS = list(csv.DictReader((Path(__file__).parent.parent/'papers'/'videoespresso'/'models.csv').open()))
 
 @pytest.fixture(scope='module', params=CLASSES)
 def model(request, tmp_path_factory):
@@ -62,6 +65,13 @@ def test_a_question_without_pictures(model):
     p = answer(model, [Ask('Why does the red car wait?', ())], limits=(4, 4))[0]
     assert p.frames == () and p.answer_tokens
 
+def test_the_papers_models_are_native_or_served(tmp_path):
+    "Every model of Table 1 and of the leaderboard names the class that runs it, and that class is among those that all tests here go through; or it is served, and why"
+    assert [m['name'] for m in MODELS if m['list'] == 'Table 1'] == ['GPT-4o', 'Qwen-VL-Max', 'LLaVA-1.5', 'InternVL2', 'LLaVA-N-Inter', 'Qwen2-VL', 'LongVA-DPO', 'mPLUG-Owl3', 'LLaVA-N-Video']
+    assert sum(m['list'] == 'leaderboard' for m in MODELS) == 15
+    run = {transformers.AutoConfig.from_pretrained(getattr(tiny, c)(tmp_path/c)).architectures[0] for c in CLASSES}
+    for m in MODELS: assert m['how'] in run or m['how'] == 'chat:' and m['reason'], m
+
 def copied(make, tmp_path, **changed):
     "A tiny model's folder with some files changed or, with None, taken away"
     folder = make(tmp_path/'model')
@@ -82,6 +92,41 @@ def test_models_that_cannot_take_part(tmp_path):
     old = tiny.llava(tmp_path/'c')
     torch.save({}, old/'pytorch_model.bin'); (old/'model.safetensors').unlink()
     with pytest.raises(Stop, match='pickled'): reasoner(str(old))
+
+def test_an_adapter_apart_merged_and_on_four_bits(tmp_path):
+    pytest.importorskip('peft'); pytest.importorskip('bitsandbytes')
+    base = str(tiny.llava(tmp_path/'base'))
+    mine = str(tiny.adapter(tmp_path/'mine', base))
+    def said(**how):
+        r = reasoner(base, device='cpu', **how)
+        p, = answer(r, ASKS[:1], limits=(8, 4))
+        return r.name, p.evidence + p.answer, type(r.model).__name__
+    plain, apart, merged = said(), said(adapter=mine), said(adapter=mine, merge=True)
+    assert plain[1] != apart[1] and apart == merged, 'the same name and the same words, merged or not'
+    assert apart[0] == f'{plain[0]}?adapter={adapter_name(mine)}' and apart[2] == 'LlavaForConditionalGeneration'
+    four, both = said(bits='4'), said(bits='4', adapter=mine)
+    assert four[1] != both[1] and '?bits=4&adapter=mine@' in both[0]
+    with pytest.raises(Stop, match='leave out merge, or bits'): said(bits='4', adapter=mine, merge=True)
+
+def test_adapters_that_do_not_fit(tmp_path):
+    pytest.importorskip('peft')
+    base, other = str(tiny.llava(tmp_path/'base')), str(tiny.qwen_vl(tmp_path/'other'))
+    def refused(why, folder, model=base):
+        with pytest.raises(Stop, match=why) as e: reasoner(model, adapter=str(folder))
+        assert '\n' not in str(e.value) and len(str(e.value)) < 400
+    mine = tiny.adapter(tmp_path/'mine', base)
+    refused('made for LlavaForConditionalGeneration, this is Qwen2_5_VLForConditionalGeneration', mine, other)
+    for f, key, value, why in [('a', 'auto_mapping', None, 'its target modules are not there|for which the base has no place|other shapes'), ('b', 'peft_type', 'IA3', 'only LoRA is read here')]:
+        shutil.copytree(mine, tmp_path/f)
+        said = json.loads((tmp_path/f/'adapter_config.json').read_text())
+        (tmp_path/f/'adapter_config.json').write_text(json.dumps(said | {key: value, 'target_modules': ['c_attn']}))
+        refused(why, tmp_path/f)
+    for f, name, why in [('c', 'adapter_config.json', 'lacks adapter_config.json'), ('d', 'adapter_model.safetensors', 'lacks adapter_model.safetensors')]:
+        shutil.copytree(mine, tmp_path/f); (tmp_path/f/name).unlink()
+        refused(why, tmp_path/f)
+    torch.save({}, tmp_path/'d'/'adapter_model.bin'); refused('is pickled', tmp_path/'d')
+    refused('there is no adapter folder', tmp_path/'nowhere')
+    (tmp_path/'c'/'adapter_config.json').write_text('{'); refused('cannot be read', tmp_path/'c')
 
 def test_half_a_file(tmp_path):
     cut = tiny.llava(tmp_path/'d')

@@ -120,6 +120,17 @@ def llava_next_video(folder):
     parts(folder, 'LlavaNextVideoProcessor', images, tok, patch_size=14, vision_feature_select_strategy='default', num_additional_image_tokens=1)
     return folder
 
+def llava_onevision(folder):
+    "LLaVA-OneVision: SigLIP and Qwen2; one picture alone comes in tiles, several come whole"
+    from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, LlavaOnevisionImageProcessorPil, Qwen2Config, SiglipVisionConfig
+    torch.manual_seed(0)
+    tok, grid = tokens(CHAT + ['<image>', '<video>'], chatml('<image>\n')), [[56, 56], [56, 112], [112, 56], [112, 112]]
+    image, video = tok.convert_tokens_to_ids(['<image>', '<video>'])
+    config = LlavaOnevisionConfig(vision_config=SiglipVisionConfig(**vision_config(SMALL)), text_config=Qwen2Config(**text_config(tok)), image_token_index=image, video_token_index=video, image_grid_pinpoints=grid)
+    save(folder, LlavaOnevisionForConditionalGeneration(config))
+    parts(folder, 'LlavaOnevisionProcessor', LlavaOnevisionImageProcessorPil(size={'height': 56, 'width': 56}, image_grid_pinpoints=grid), tok, num_image_tokens=16, vision_feature_select_strategy='full')
+    return folder
+
 def qwen2_vl(folder):
     "Qwen2-VL"
     from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
@@ -154,6 +165,17 @@ def smolvlm(folder, size=SMALL):
     config = SmolVLMConfig(vision_config=vision, text_config=LlamaConfig(**text_config(tok, size)), image_token_id=tok.convert_tokens_to_ids('<image>'), scale_factor=2, pad_token_id=tok.pad_token_id)
     save(folder, SmolVLMForConditionalGeneration(config))
     parts(folder, 'SmolVLMProcessor', SmolVLMImageProcessorPil(size={'longest_edge': size['side']}, max_image_size={'longest_edge': size['side']}), tok, image_seq_len=(size['side']//size['patch']//2)**2)
+    return folder
+
+def adapter(folder, base, **more):
+    "A PEFT folder for a base, made with PEFT alone: LoRA with random numbers on some layers of the language model"
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForImageTextToText
+    torch.manual_seed(1)
+    net = get_peft_model(AutoModelForImageTextToText.from_pretrained(base), LoraConfig(**{'r': 4, 'lora_alpha': 8, 'target_modules': r'.*language_model.*\.(q_proj|v_proj|down_proj)', **more}))
+    for n, p in net.named_parameters():
+        if 'lora_B' in n: torch.nn.init.normal_(p, std=.1)
+    net.save_pretrained(folder)
     return folder
 
 

@@ -8,9 +8,11 @@ __all__ = ['EVIDENCE', 'ANSWER', 'Ask', 'frame_tag', 'first_message', 'render', 
 # %% ../../nbs/3_reasoner/30_model.ipynb #7888eb33
 import inspect
 from dataclasses import dataclass
+from pathlib import Path
 from ..backends.seeing import image_processor, shrink
 from ..backends.weights import model_folder, model_name, place, pretrained
 from ..records import Stop
+from .adapter import adapter_name, put_on
 from .work import Work
 from ..video import Picture
 
@@ -125,10 +127,13 @@ def reasoner(
     bits:str='',         # `4` or `8` to quantise
     device:str='auto',   # `auto`, `cpu`, `cuda`, `mps`
     pixels:int=200704,   # Largest area of a frame, for models that take any size; 448 by 448
+    adapter:str='',      # A PEFT folder to put on it, see `espresso.reasoner.adapter`
+    merge:bool=False,    # Add the adapter into the weights
 )->Reasoner:
     "Load a model to reason with"
     where, how = place(device, dtype, bits)
-    folder = model_folder(model)
+    folder, trained = model_folder(model), adapter and adapter_name(adapter)
     net = pretrained('AutoModelForImageTextToText', folder, 'reasoner over pictures', where, how)
-    name = model_name(model, folder, bits=(bits, ''), dtype=(dtype, 'auto'), pixels=(pixels, 200704))
+    if adapter: net = put_on(net, Path(adapter), model, merge)
+    name = model_name(model, folder, bits=(bits, ''), dtype=(dtype, 'auto'), pixels=(pixels, 200704), adapter=(trained, ''))
     return Reasoner(name, net, image_processor(folder), pixels)
