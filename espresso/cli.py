@@ -16,6 +16,17 @@ from .runs import STAGES, WORLD_KEYS, convert, disk, read_profile, resolve, run_
 from .world.render import render
 
 # %% ../nbs/9_cli/90_cli.ipynb #63c6ba42
+def _ask_options(q):
+    q.add_argument('video')
+    q.add_argument('question')
+    q.add_argument('--model', default='', help='a folder or a name of the model hub; by default what the last run trained')
+    q.add_argument('--adapter', metavar='DIR', default='', help='folder of a trained adapter to put on the model')
+    q.add_argument('--bits', default='', choices=['4', '8'], help='quantise the model')
+    q.add_argument('--frames', type=int, default=8, help='how many frames to show, evenly spread')
+    q.add_argument('--times', metavar='S,S', default='', help='seconds of the frames to show, in place of a number')
+    q.add_argument('--sheet', metavar='FILE', default='', help='PNG of the frames with boxes; by default <video>-answer.png')
+    q.add_argument('--direct', action='store_true', help='answer straight away, without evidence')
+
 def parser()->argparse.ArgumentParser:
     "The commands and their options"
     p = argparse.ArgumentParser(prog='espresso', description='Video reasoning data: from a folder of videos to questions, answers and evidence.')
@@ -26,6 +37,8 @@ def parser()->argparse.ArgumentParser:
     r.add_argument('--profile', metavar='NAME', help='nano, laptop, paper, or a YAML file')
     r.add_argument('--only', metavar='STAGE', default='', help=f'run one stage again: {", ".join(s.name for s in STAGES)}')
     r.add_argument('-p', nargs=2, action='append', default=[], metavar=('NAME', 'VALUE'), help='set a parameter; `espresso stages` lists them')
+    q = sub.add_parser('ask', help='ask a model about a video: evidence with times and boxes, then the answer')
+    _ask_options(q)
     w = sub.add_parser('world', help='render sample videos with everything known about them')
     w.add_argument('folder')
     w.add_argument('--clips', type=int, default=WORLD_KEYS['world_clips'])
@@ -89,6 +102,17 @@ def _stages(a):
         for k, (t, default, meaning) in stage_parameters(s).items():
             if k not in s.reads and k not in ('out', 'store'): print(f'  {k}: {t} = {default}  {meaning}')
 
+def _ask(a):
+    from espresso.reasoner.asking import asked, in_words # torch is loaded only where it is needed
+    given, part = settings(), ['']
+    def hear(which, new):
+        print(('\n' if part[0] not in ('', which) else '') + new, end='', file=sys.stderr, flush=True)
+        part[0] = which
+    run = Path(given['outputs'])/Path(given['profile']).stem
+    p, sheet = asked(a.video, a.question, a.model, a.adapter, run, a.frames, a.times, a.sheet, a.direct, lambda line: print(line, file=sys.stderr, flush=True), hear, a.bits)
+    print('\n', file=sys.stderr)
+    print(f'{in_words(p)}\n\n{sheet}')
+
 def _doctor(a): print('\n'.join([*doctor.machine(), '', doctor.report(doctor.checkup(a.profiles))]))
 
 def main(
@@ -98,6 +122,7 @@ def main(
     a = parser().parse_args(argv)
     try:
         if a.command == 'run': _run(a)
+        elif a.command == 'ask': _ask(a)
         elif a.command == 'world': _world(a.folder, a.clips, a.seed)
         elif a.command == 'doctor': _doctor(a)
         else: _stages(a)
