@@ -11,8 +11,9 @@ from pathlib import Path
 import yaml
 from . import doctor
 from .records import Stop, replace_file
+from .evaluation.objective import share_table
 from .recording import closing_table, code_digest, summary
-from .runs import STAGES, WORLD_KEYS, convert, disk, read_profile, resolve, run_chain, settings, stage_parameters
+from .runs import STAGES, WORLD_KEYS, chosen, convert, disk, read_profile, resolve, run_chain, settings, stage_parameters
 from .world.render import render
 
 # %% ../nbs/9_cli/90_cli.ipynb #63c6ba42
@@ -31,11 +32,12 @@ def parser()->argparse.ArgumentParser:
     "The commands and their options"
     p = argparse.ArgumentParser(prog='espresso', description='Video reasoning data: from a folder of videos to questions, answers and evidence.')
     sub = p.add_subparsers(dest='command', required=True, metavar='COMMAND')
-    r = sub.add_parser('run', help='make a dataset from a folder of videos, or from the sample world')
+    r = sub.add_parser('run', help='from a folder of videos, or the sample world, to a dataset, a trained reasoner and its answers')
     r.add_argument('--videos', metavar='DIR', help='folder of videos, or a manifest (.csv); without it the sample world is rendered')
     r.add_argument('--out', metavar='DIR', help='folder of the run; by default outputs/<profile>')
     r.add_argument('--profile', metavar='NAME', help='nano, laptop, paper, or a YAML file')
     r.add_argument('--only', metavar='STAGE', default='', help=f'run one stage again: {", ".join(s.name for s in STAGES)}')
+    r.add_argument('--until', metavar='STAGE', default='', help='run the stages up to this one: `--until exchange` makes the dataset and trains nothing')
     r.add_argument('-p', nargs=2, action='append', default=[], metavar=('NAME', 'VALUE'), help='set a parameter; `espresso stages` lists them')
     q = sub.add_parser('ask', help='ask a model about a video: evidence with times and boxes, then the answer')
     _ask_options(q)
@@ -80,15 +82,18 @@ def _run(a):
     values = read_profile(profile)
     typed = {k: yaml.safe_load(v) if k in WORLD_KEYS else v for k, v in a.p}
     values |= typed
-    doctor.refuse(values)
+    wanted = WORLD_KEYS.keys() | {k for s in chosen(a.only, a.until) for k in stage_parameters(s)}
+    doctor.refuse({k: v for k, v in values.items() if k in wanted})
     if not a.videos:
         if 'captioner' not in typed: values['captioner'] = values.get('world_captioner', WORLD_KEYS['world_captioner'])
         root = out/'videos'/'manifest.csv'
         resolve(values, out, root)
         clips, seed = (values.get(k, WORLD_KEYS[k]) for k in ('world_clips', 'world_seed'))
         _world(out/'videos', convert('world_clips', clips, 'int'), convert('world_seed', seed, 'int'))
-    records = run_chain(values, out, a.videos or root, a.only, given['kernel'], say=_say, watch=_watcher())
+    records = run_chain(values, out, a.videos or root, a.only, a.until, given['kernel'], say=_say, watch=_watcher())
     table = closing_table([summary(r['stage'], r['counts'], r['usage'], r['notes']['notebook_seconds']) for r in records])
+    accuracy = next((r['notes']['accuracy'] + r['notes']['controls'] for r in records if r['stage'] == 'score'), None)
+    if accuracy: table += '\n\n' + share_table(accuracy)
     print('\n' + table)
     if not a.only: (out/'table.txt').write_text(table + '\n')
     print(f'\n{out}')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STAGES', 'SETTINGS', 'WORLD_KEYS', 'Stage', 'notebooks', 'stage_parameters', 'settings', 'profile_names',
-           'read_profile', 'convert', 'resolve', 'finished', 'run_stage', 'disk', 'run_chain']
+           'read_profile', 'convert', 'meant_for', 'resolve', 'finished', 'run_stage', 'disk', 'chosen', 'run_chain']
 
 # %% ../nbs/0_foundation/09_runs.ipynb #adcc9ec2
 import configparser, contextlib, difflib, errno, importlib.resources, json, threading, time
@@ -106,6 +106,14 @@ def convert(
             with contextlib.suppress(ValueError): return t(value)
     raise Stop(f'{name} must be of type {type_name}, got {value!r}')
 
+def meant_for(
+    stage:Stage, # A link of the chain
+    values:dict, # Profile and command line together: name -> value
+)->dict: # Those that this stage lets one set, in their types
+    "A stage's share of the values"
+    have = stage_parameters(stage)
+    return {k: convert(k, v, have[k][0]) for k, v in values.items() if k in have and k not in stage.reads}
+
 def resolve(
     values:dict, # Profile and command line together: name -> value
     out:Path,    # Folder of the run
@@ -119,7 +127,7 @@ def resolve(
     result = {}
     for s in STAGES:
         have = known[s.name]
-        p = {k: convert(k, v, have[k][0]) for k, v in values.items() if k in have and k not in s.reads}
+        p = meant_for(s, values)
         if 'store' in have: p.setdefault('store', str(out/'store.sqlite'))
         p |= {k: str(root if v == 'root' else out/v) for k, v in s.reads.items() if k in have}
         result[s.name] = p | dict(out=str(out/s.name))
@@ -180,29 +188,41 @@ def _sentence(stage, error, notebook):
     if isinstance(error, OSError): return Stop(f'stage {stage.name}: {disk(error)}')
     return Stop(f'stage {stage.name} could not be run: {type(error).__name__}: {error}')
 
+# %% ../nbs/0_foundation/09_runs.ipynb #6b94b819
+def chosen(
+    only:str='',  # This one stage and no other
+    until:str='', # The stages up to this one
+)->list[Stage]: # In order
+    "The part of the chain that is wanted"
+    names = [s.name for s in STAGES]
+    for n in (only, until):
+        if n: _known(n, names, 'there is no stage')
+    if only: return [STAGES[names.index(only)]]
+    return list(STAGES[:names.index(until)+1] if until else STAGES)
+
 # %% ../nbs/0_foundation/09_runs.ipynb #bf6a8cd3
 def run_chain(
     values:dict,          # Profile and command line together
     out:Path,             # Folder of the run
     root:Path,            # Folder of videos, or a manifest
     only:str='',          # Run this one stage and no other
+    until:str='',         # Run the stages up to this one
     kernel:str='python3', # Jupyter kernel
     say=print,            # Called with each line for the person who waits
     watch=lambda s, p: None, # Called with stage and progress
 )->list[dict]: # The stages' `run.json`
     "Run the stages in order, leaving alone what is done"
     out, root = Path(out).resolve(), Path(root).resolve()
-    if only: _known(only, [s.name for s in STAGES], 'there is no stage')
+    stages = chosen(only, until)
     if not root.exists(): raise Stop(f'there is no folder or manifest {root}')
     if root.is_dir() and out.is_relative_to(root): raise Stop(f'the run {out} would lie inside the folder of videos {root} and be searched with it: name another --out')
     params, records = resolve(values, out, root), []
     out.mkdir(parents=True, exist_ok=True)
-    for n, s in enumerate(STAGES, 1):
-        if only and s.name != only: continue
+    for n, s in enumerate(stages, 1):
         record = None if only else finished(s, params[s.name])
-        if record: say(f'{n}/{len(STAGES)} {s.name}: done before')
+        if record: say(f'{n}/{len(stages)} {s.name}: done before')
         else:
             record = run_stage(s, params[s.name], out, kernel, lambda p: watch(s, p))
-            say(f'{n}/{len(STAGES)} {s.name}: {record["counts"]["units"]} in, {record["counts"]["rows"]} out, {record["notes"]["notebook_seconds"]:.0f} s')
+            say(f'{n}/{len(stages)} {s.name}: {record["counts"]["units"]} in, {record["counts"]["rows"]} out, {record["notes"]["notebook_seconds"]:.0f} s')
         records.append(record)
     return records
