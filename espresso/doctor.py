@@ -9,6 +9,7 @@ __all__ = ['MODELS', 'lacks', 'refuse', 'machine', 'checkup', 'report']
 import importlib, importlib.util, os, shutil, socket
 from pathlib import Path
 from urllib.parse import urlparse
+from .backends.weights import here, on_hub
 from .contracts import split_spec
 from .records import Stop
 from .runs import profile_names, read_profile
@@ -41,14 +42,14 @@ def _answers(url, seconds=1.):
 def _local_lacks(model, options):
     missing = []
     if not Path(model).is_dir() and not _downloaded(model): missing.append(f'the weights of {model} (a folder, or downloaded once with `hf download {model}`)')
-    if options.get('bits') and importlib.util.find_spec('bitsandbytes') is None: missing.append('bitsandbytes (`pip install espresso-video[local]`)')
+    if options.get('bits') and not _quantises(): missing.append('bitsandbytes (`pip install espresso-video[local]`)')
     return missing
 
+def _quantises(): return importlib.util.find_spec('bitsandbytes') is not None
+
 def _downloaded(model):
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-    try: return isinstance(try_to_load_from_cache(model, 'config.json'), str)
-    except HFValidationError: return False
+    try: return here(model) is not None
+    except Stop: return False
 
 # %% ../nbs/0_foundation/09a_doctor.ipynb #9105ca53
 def refuse(
@@ -61,6 +62,9 @@ def refuse(
         missing = [] if backend == 'local' else lacks(values[name])
         if missing: raise Stop(f'{name}: {values[name]} needs {missing[0]}')
         if not hasattr(importlib.import_module(f'espresso.backends.{backend}'), MODELS[name]): raise Stop(f'{name}: the backend {backend!r} offers no {MODELS[name]}')
+    if base := values.get('reasoner'):
+        if not here(base): on_hub(base)
+        if values.get('bits') and not _quantises(): raise Stop(f'reasoner: bits={values["bits"]} needs bitsandbytes (`pip install espresso-video[local]`)')
 
 # %% ../nbs/0_foundation/09a_doctor.ipynb #3c3b8161
 def machine(
@@ -72,11 +76,16 @@ def machine(
     memory = os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')/2**30
     return [f'{os.cpu_count()} cores, {memory:.0f} GiB of memory', f'{shutil.disk_usage(folder).free/2**30:.0f} GiB of disk free', 'GPU: ' + ('; '.join(gpus) or 'none')]
 
+def _lacking(values):
+    found = {k: lacks(v) for k, v in values.items() if k in MODELS}
+    if 'reasoner' in values: found['reasoner'] = _local_lacks(values['reasoner'], values)
+    return {k: m for k, m in found.items() if m}
+
 def checkup(
     profiles:list[str]|None=None, # Names of profiles; all that come with the package by default
 )->dict: # profile -> {parameter: what is missing}
     "What this machine lacks for each profile"
-    return {p: {k: m for k, v in read_profile(p).items() if k in MODELS and (m := lacks(v))} for p in profiles or profile_names()}
+    return {p: _lacking(read_profile(p)) for p in profiles or profile_names()}
 
 def report(
     found:dict, # From `checkup`
