@@ -44,6 +44,7 @@ class Sizes:
     look: float     # Operations of looking at one frame
     look_bytes: int # What a layer of the vision tower has at hand for one frame, in bfloat16
 
+# %% ../../nbs/3_reasoner/31b_fit.ipynb #cca790cd
 def sizes(
     config,   # Of an image-text model
     r:int=16, # Rank of LoRA
