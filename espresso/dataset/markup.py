@@ -49,10 +49,11 @@ def plain(
 def to_centre(
     box:Box,        # Corners x0, y0, x1, y1, as shares
     scale:float=100,# Factor of the file's convention
-)->list[float]: # Centre x, centre y, width, height, times `scale`, two decimals
+    decimals:int=2, # Digits after the point; 0 for whole numbers, written without a point
+)->list[float]: # Centre x, centre y, width, height, times `scale`
     "A box in the published convention"
     x0, y0, x1, y1 = box
-    return [round(v*scale, 2) for v in ((x0+x1)/2, (y0+y1)/2, x1-x0, y1-y0)]
+    return [round(v*scale, decimals or None) for v in ((x0+x1)/2, (y0+y1)/2, x1-x0, y1-y0)]
 
 def from_centre(
     numbers:list[float], # Centre x, centre y, width, height, times `scale`
@@ -73,10 +74,11 @@ def infer_scale(
 def mark(
     text:str,             # The evidence sentence
     items:list[KeyItem],  # Key items; several of one name are several boxes
+    decimals:int=2,       # Digits after the point of a box's numbers; 0 for whole numbers
 )->str: # The same sentence with tags
     "Write key items and their boxes into the sentence"
     boxes = {}
-    for k in items: boxes.setdefault(k.name, []).extend([to_centre(k.box)] if k.box else [])
+    for k in items: boxes.setdefault(k.name, []).extend([to_centre(k.box, decimals=decimals)] if k.box else [])
     places = []
     for name in sorted((n for n in boxes if n.strip()), key=lambda n: (-len(n), n)):
         for m in re.finditer(rf'(?<!\w){re.escape(name)}(?!\w)', text, re.I):
