@@ -92,8 +92,8 @@ def _run(a):
         _world(out/'videos', convert('world_clips', clips, 'int'), convert('world_seed', seed, 'int'))
     records = run_chain(values, out, a.videos or root, a.only, a.until, given['kernel'], say=_say, watch=_watcher())
     table = closing_table([summary(r['stage'], r['counts'], r['usage'], r['notes']['notebook_seconds']) for r in records])
-    accuracy = next((r['notes']['accuracy'] + r['notes']['controls'] for r in records if r['stage'] == 'score'), None)
-    if accuracy: table += '\n\n' + share_table(accuracy)
+    for r in records:
+        if r['stage'] == 'score' and r['notes']['accuracy']: table += f'\n\n{share_table(r["notes"]["accuracy"])}\n\nanswers that know nothing\n{share_table(r["notes"]["controls"])}'
     print('\n' + table)
     if not a.only: (out/'table.txt').write_text(table + '\n')
     print(f'\n{out}')

@@ -30,6 +30,9 @@ STAGES = (
     Stage('cot',       '1_dataset/14_cot.ipynb',       dict(qa='qa', videos='curation', root='root')),
     Stage('benchmark', '1_dataset/15_benchmark.ipynb', dict(evidence='cot')),
     Stage('exchange',  '1_dataset/16_exchange.ipynb',  dict(benchmark='benchmark', videos='curation', root='root')),
+    Stage('training',  '3_reasoner/31_training.ipynb', dict(benchmark='benchmark', videos='curation', root='root')),
+    Stage('answers',   '3_reasoner/34_answers.ipynb',  dict(benchmark='benchmark', videos='curation', root='root', training='training')),
+    Stage('score',     '4_evaluation/40_objective.ipynb', dict(predictions='answers', benchmark='benchmark')),
 )
 
 def notebooks()->Path: # Beside the package in a checkout, inside it in an installed wheel

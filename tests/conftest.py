@@ -1,9 +1,11 @@
-"""A small run of the whole chain on the sample world, shared by all tests that look at one."""
+"""A small run of the dataset's stages on the sample world, shared by all tests that look at one."""
 import os, subprocess, sys
 from pathlib import Path
 import pytest
+from espresso.runs import chosen
 
-SMALL = ['-p', 'world_clips', '6']
+DATASET = chosen(until='exchange') # the stages that make the dataset, before anything is trained
+SMALL = ['-p', 'world_clips', '6', '--until', 'exchange']
 
 def espresso(*args, **kwargs):
     "The command line in a process of its own"
@@ -18,7 +20,7 @@ def data(out):
 
 @pytest.fixture(scope='session')
 def run(tmp_path_factory):
-    "A finished run"
+    "A finished dataset"
     out = tmp_path_factory.mktemp('run')/'small'
     r = espresso('run', '--out', out, *SMALL)
     assert r.returncode == 0, r.stdout + r.stderr

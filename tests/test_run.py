@@ -2,15 +2,14 @@
 import json, os, random, signal, subprocess, sys, time
 from pathlib import Path
 import pytest
-from conftest import SMALL, data, espresso
+from conftest import DATASET, SMALL, data, espresso
 from espresso.records import BenchmarkItem, Caption, Drop, Evidence, QAPair, Video, read_parquet
-from espresso.runs import STAGES
 
 ROWS = dict(curation=Video, captions=Caption, dedup=Caption, qa=QAPair, cot=Evidence, benchmark=BenchmarkItem)
 
 def test_totals_balance_through_the_chain(run):
     out, text = run
-    records = {s.name: json.loads((out/s.name/'run.json').read_text()) for s in STAGES}
+    records = {s.name: json.loads((out/s.name/'run.json').read_text()) for s in DATASET}
     for name, cls in ROWS.items():
         c = records[name]['counts']
         rows, drops = read_parquet(out/name, cls), read_parquet(out/name/'drops', Drop)
@@ -18,7 +17,7 @@ def test_totals_balance_through_the_chain(run):
         assert len(drops) == sum(c['dropped'].values()) + sum(c['quarantined'].values()), name
         assert c['made'] >= c['rows'] and c['units'] >= c['used'], name
     assert records['benchmark']['counts']['rows'] > 20
-    assert [l.split()[0] for l in text.split('stage ')[1].splitlines()[2:2+len(STAGES)]] == [s.name for s in STAGES]
+    assert [l.split()[0] for l in text.split('stage ')[1].splitlines()[2:2+len(DATASET)]] == [s.name for s in DATASET]
 
 def test_every_question_needs_two_frames_and_no_video_is_in_both_splits(run):
     items = read_parquet(run[0]/'benchmark', BenchmarkItem)
@@ -31,7 +30,7 @@ def test_a_second_run_does_nothing(run):
     before = data(run[0])
     start = time.time()
     r = espresso('run', '--out', run[0], *SMALL)
-    assert r.returncode == 0 and r.stdout.count('done before') == len(STAGES), r.stdout + r.stderr
+    assert r.returncode == 0 and r.stdout.count('done before') == len(DATASET), r.stdout + r.stderr
     assert data(run[0]) == before
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(run, tmp_path):
@@ -60,21 +59,23 @@ def test_only_one_stage_with_another_parameter(run, tmp_path):
     (['-p', 'tau', 'high'], "tau must be of type float, got 'high'"),
     (['--only', 'dedupe'], "there is no stage 'dedupe'; did you mean 'dedup'?"),
     (['--videos', 'no/such/folder'], 'there is no folder or manifest'),
+    (['--until', 'exchnage'], "there is no stage 'exchnage'; did you mean 'exchange'?"),
     (['-p', 'captioner', 'ofline'], "there is no backend 'ofline'"),
+    (['-p', 'reasoner', '/no/such/base'], "the model '/no/such/base' is no folder here and no name of the hub"),
 ])
 def test_wrong_settings_stop_before_any_work(args, sentence, tmp_path):
-    r = espresso('run', '--out', tmp_path/'out', *args)
+    r = espresso('run', '--out', tmp_path/'out', *([] if 'reasoner' in args else ['--until', 'exchange']), *args)
     assert r.returncode == 2 and sentence in r.stderr, r.stdout + r.stderr
     assert 'Traceback' not in r.stderr and not list((tmp_path/'out').rglob('*.parquet'))
 
 def test_a_folder_without_videos(tmp_path):
     (tmp_path/'empty').mkdir()
-    r = espresso('run', '--out', tmp_path/'out', '--videos', tmp_path/'empty')
+    r = espresso('run', '--out', tmp_path/'out', '--videos', tmp_path/'empty', '--until', 'exchange')
     assert r.returncode == 2 and 'empty' in r.stderr and 'Traceback' not in r.stderr, r.stderr
 
 def test_a_run_inside_the_folder_of_videos_is_refused(tmp_path):
     (tmp_path/'clip.mp4').write_bytes(b'no video')
-    r = espresso('run', '--out', tmp_path/'out', '--videos', tmp_path)
+    r = espresso('run', '--out', tmp_path/'out', '--videos', tmp_path, '--until', 'exchange')
     assert r.returncode == 2 and 'inside the folder of videos' in r.stderr and not (tmp_path/'out').exists()
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path):

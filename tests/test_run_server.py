@@ -3,11 +3,10 @@ import base64, io, json, shutil
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from conftest import SMALL, data, espresso
+from conftest import DATASET, SMALL, data, espresso
 from server import Say, Server, by_rules
 from espresso.contracts import load
 from espresso.records import Frame
-from espresso.runs import STAGES
 from espresso.video import Picture
 
 def answer(body):
@@ -20,7 +19,7 @@ def answer(body):
 
 def names(out): return {n for n in data(out) if not n.startswith('exchange/frames')}
 
-def kept(out): return [json.loads((out/s.name/'run.json').read_text())['counts'] for s in STAGES]
+def kept(out): return [json.loads((out/s.name/'run.json').read_text())['counts'] for s in DATASET]
 
 def test_a_server_gives_the_same_structure_and_is_never_asked_twice(tmp_path, run):
     out = tmp_path/'served'
@@ -32,7 +31,7 @@ def test_a_server_gives_the_same_structure_and_is_never_asked_twice(tmp_path, ru
         assert names(out) == names(run[0])
         assert kept(out)[3]['rows'] > 0 and server.count > 100
         before, asked = data(out), server.count
-        for s in STAGES: shutil.rmtree(out/s.name)
+        for s in DATASET: shutil.rmtree(out/s.name)
         r = espresso(*command)
         assert r.returncode == 0, r.stdout + r.stderr
         assert server.count == asked
@@ -45,7 +44,7 @@ def test_a_server_that_talks_prose_is_put_in_quarantine(tmp_path, run):
     with Server(lambda body: 'Dear friend, what a lovely video!') as server:
         r = espresso('run', '--out', out, *SMALL, '-p', 'annotator', f'chat:poet?base_url={server.url}')
     assert r.returncode == 0, r.stdout + r.stderr
-    counts = dict(zip([s.name for s in STAGES], kept(out)))
+    counts = dict(zip([s.name for s in DATASET], kept(out)))
     assert counts['qa']['quarantined'] == {'no reply': counts['qa']['units']} and counts['qa']['rows'] == counts['benchmark']['units'] == 0
 
 def test_a_server_that_refuses_the_model_stops_the_run_with_one_sentence(tmp_path, run):

@@ -51,18 +51,17 @@ def test_a_wrong_model_stops_the_run(server):
 def test_the_whole_chain_goes_through_it(server, tmp_path):
     "A model that talks nonsense: every group ends in quarantine, every folder is there, and a second run asks nothing"
     import json, shutil
-    from conftest import espresso
-    from espresso.runs import STAGES
+    from conftest import DATASET, espresso
     url, folder = server
     models = [x for name, tokens in (('captioner', 12), ('annotator', 12), ('verifier', 12)) for x in ('-p', name, f'chat:{folder}?base_url={url}&max_tokens={tokens}')]
-    command = ['run', '--out', tmp_path/'out', '-p', 'world_clips', '1', *models]
-    def records(): return {s.name: json.loads((tmp_path/'out'/s.name/'run.json').read_text()) for s in STAGES}
+    command = ['run', '--out', tmp_path/'out', '-p', 'world_clips', '1', '--until', 'exchange', *models]
+    def records(): return {s.name: json.loads((tmp_path/'out'/s.name/'run.json').read_text()) for s in DATASET}
     r = espresso(*command)
     assert r.returncode == 0, r.stdout + r.stderr
     first = records()
     assert first['captions']['counts']['rows'] > 5 and first['qa']['usage']['requests'] > 0
     assert first['qa']['counts']['quarantined'] == {'no reply': first['qa']['counts']['units']}
-    for s in STAGES: shutil.rmtree(tmp_path/'out'/s.name)
+    for s in DATASET: shutil.rmtree(tmp_path/'out'/s.name)
     r = espresso(*command)
     assert r.returncode == 0, r.stdout + r.stderr
     second = records()
