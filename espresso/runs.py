@@ -35,6 +35,7 @@ STAGES = (
     Stage('score',     '4_evaluation/40_objective.ipynb', dict(predictions='answers', benchmark='benchmark')),
 )
 
+# %% ../nbs/0_foundation/09_runs.ipynb #3dca7943
 def notebooks()->Path: # Beside the package in a checkout, inside it in an installed wheel
     "Folder of the notebooks"
     package = Path(str(importlib.resources.files('espresso')))
@@ -109,6 +110,7 @@ def convert(
             with contextlib.suppress(ValueError): return t(value)
     raise Stop(f'{name} must be of type {type_name}, got {value!r}')
 
+# %% ../nbs/0_foundation/09_runs.ipynb #1ea0accf
 def meant_for(
     stage:Stage, # A link of the chain
     values:dict, # Profile and command line together: name -> value
