@@ -5,10 +5,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 export TOKENIZERS_PARALLELISM = false
 export TRANSFORMERS_VERBOSITY = error
 
-.PHONY: run test fixtures lab hooks clean
+.PHONY: run table3 test fixtures lab hooks clean
 
-run: .venv/base  ## render the sample world and make a dataset of it
+run: .venv/base  ## from the sample world to a dataset, a trained reasoner and its answers
 	$(BIN)/espresso run
+
+table3: .venv/base  ## what evidence is worth: Table 3 of the paper on the sample world; half an hour. ARGS='-p seeds 1'
+	mkdir -p outputs/table3
+	cd nbs/3_reasoner && $(CURDIR)/$(BIN)/papermill 35_variants.ipynb $(CURDIR)/outputs/table3/35_variants.ipynb -k python3 --no-progress-bar --log-output -p out $(CURDIR)/outputs/table3 $(ARGS)
 
 test: .venv/dev  ## every notebook and every test
 	$(BIN)/python tests/notebooks_in_step.py
