@@ -1104,6 +1104,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'espresso.reasoner.steps._left': ('3_reasoner/steps.html#_left', 'espresso/reasoner/steps.py'),
                                          'espresso.reasoner.steps._line': ('3_reasoner/steps.html#_line', 'espresso/reasoner/steps.py'),
                                          'espresso.reasoner.steps._log': ('3_reasoner/steps.html#_log', 'espresso/reasoner/steps.py'),
+                                         'espresso.reasoner.steps._recompute': ( '3_reasoner/steps.html#_recompute',
+                                                                                 'espresso/reasoner/steps.py'),
                                          'espresso.reasoner.steps._steps': ('3_reasoner/steps.html#_steps', 'espresso/reasoner/steps.py'),
                                          'espresso.reasoner.steps._try': ('3_reasoner/steps.html#_try', 'espresso/reasoner/steps.py'),
                                          'espresso.reasoner.steps.crew': ('3_reasoner/steps.html#crew', 'espresso/reasoner/steps.py'),

@@ -9,7 +9,7 @@ __all__ = ['BASE', 'whom', 'at_times', 'in_words', 'asked']
 from pathlib import Path
 from ..dataset.markup import plain
 from ..records import Prediction, Stop
-from .adapter import adapter_settings
+from .adapter import adapter_settings, taught
 from .inference import answer, core_pictures, uniform
 from .model import Ask, reasoner
 from .sheet import contact_sheet
@@ -88,6 +88,7 @@ def asked(
         base, trained, sentence = whom(model, adapter, run)
         say(sentence)
         r = reasoner(base, adapter=trained, bits=bits)
+        direct = direct or taught(trained).get('variant') == 'answer only' # it was never taught to write evidence
         p, = answer(r, [Ask(question.strip(), pictures)], think=not direct, say=hear and (lambda n, part, new: hear(part, new)))
     except ValueError as e: raise Stop(str(e)) from e # an unreadable video, too many frames for the model: sentences already
     return p, contact_sheet(video, p, picture)

@@ -81,11 +81,11 @@ def sample_flops(
 # %% ../../nbs/3_reasoner/31b_fit.ipynb #233b71ad
 def kept(
     s:Sizes,      # From `sizes`
-    number:int=2, # Bytes of a number: 2 for bfloat16, 4 for float32
+    number:int=2, # Bytes of a number: 2 when computing in bfloat16, 4 in float32
     mask:int=1,   # Bytes of a number's place in a dropout mask: 1 on a GPU, 4 on the CPU
 )->float: # Bytes for one token
     "What autograd keeps of the language model's layers without checkpointing"
-    return (4 + mask)*s.enters + 4*s.ranks + s.layers*(8*s.width + 8 + number*(2*s.queries + 2*s.keys + 3*s.inner) + 4*s.heads)
+    return (number + mask)*s.enters + number*s.ranks + s.layers*(8*s.width + 8 + number*(2*s.queries + 2*s.keys + 3*s.inner) + 4*s.heads)
 
 def activations(
     s:Sizes,            # From `sizes`
@@ -113,7 +113,7 @@ def memory(
     "What a training step needs on each GPU"
     if bits == 16: weights_ = 2*(s.quantised + s.rest) if devices == 1 else 2*((s.quantised + s.rest)/devices + s.whole + 2*s.layer)
     else: weights_ = {8: 1, 4: .5 + 1/16}[bits]*s.quantised + 2*s.rest
-    return dict(weights=weights_, LoRA=16*s.lora/(devices if bits == 16 else 1), activations=activations(s, micro*tokens, checkpointing), logits=16*s.vocabulary*reply*micro,
+    return dict(weights=weights_, LoRA=16*s.lora, activations=activations(s, micro*tokens, checkpointing), logits=16*s.vocabulary*reply*micro,
                 frames=micro*frames*s.look_bytes, reserve=2*GIB)
 
 def fit(

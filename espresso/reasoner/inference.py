@@ -9,6 +9,7 @@ __all__ = ['Memory', 'answer', 'uniform', 'core_pictures', 'ask']
 import time
 from pathlib import Path
 import torch
+from fastcore.basics import patch
 from ..backends.weights import Batches
 from ..dataset.curation import file_id
 from ..records import Prediction, content_id
@@ -45,25 +46,27 @@ class Memory:
         if not self.r.spatial: return at
         return None if pictures else (at + self.shift).expand(3, *at.shape)
 
-    def write(self,
-        logits,     # From `read`
-        limit:int,  # Most tokens of a reply
-        said=None,  # Called with all tokens so far, a list for each row, after every step
-    )->tuple[list[list[int]], list[bool]]: # Tokens of each row, its end included; whether it was cut off
-        "Write the likeliest tokens until every row has ended"
-        ends, never = (torch.tensor(t, device=logits.device) for t in (self.r.ends, [self.r.processor.image_token_id]))
-        going, steps = torch.ones(len(logits), dtype=torch.bool, device=logits.device), []
-        while going.any() and len(steps) < limit:
-            if self.unread: logits = self.read(*(x[:, :0] for x in self.unread))
-            token = logits.index_fill(1, never, -torch.inf).argmax(-1)
-            steps.append(torch.where(going, token, -1))
-            going = going & ~torch.isin(token, ends)
-            self.unread = (torch.where(going, token, self.r.pad)[:, None], going.long()[:, None]) if going.any() else None
-            if said: said(_rows(steps))
-        return _rows(steps), going.tolist()
-
 # %% ../../nbs/3_reasoner/33_inference.ipynb #4549f012
 def _rows(steps): return [[t for t in row if t >= 0] for row in torch.stack(steps, 1).tolist()]
+
+@patch
+def write(
+    self:Memory,
+    logits,     # From `read`
+    limit:int,  # Most tokens of a reply
+    said=None,  # Called with all tokens so far, a list for each row, after every step
+)->tuple[list[list[int]], list[bool]]: # Tokens of each row, its end included; whether it was cut off
+    "Write the likeliest tokens until every row has ended"
+    ends, never = (torch.tensor(t, device=logits.device) for t in (self.r.ends, [self.r.processor.image_token_id]))
+    going, steps = torch.ones(len(logits), dtype=torch.bool, device=logits.device), []
+    while going.any() and len(steps) < limit:
+        if self.unread: logits = self.read(*(x[:, :0] for x in self.unread))
+        token = logits.index_fill(1, never, -torch.inf).argmax(-1)
+        steps.append(torch.where(going, token, -1))
+        going = going & ~torch.isin(token, ends)
+        self.unread = (torch.where(going, token, self.r.pad)[:, None], going.long()[:, None]) if going.any() else None
+        if said: said(_rows(steps))
+    return _rows(steps), going.tolist()
 
 # %% ../../nbs/3_reasoner/33_inference.ipynb #af0536c8
 def _sizes(batch):

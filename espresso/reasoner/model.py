@@ -12,7 +12,7 @@ from pathlib import Path
 from ..backends.seeing import image_processor, shrink
 from ..backends.weights import model_folder, model_name, place, pretrained
 from ..records import Stop
-from .adapter import adapter_name, put_on
+from .adapter import adapter_name, put_on, same_base
 from .work import Work
 from ..video import Picture
 
@@ -134,6 +134,6 @@ def reasoner(
     where, how = place(device, dtype, bits)
     folder, trained = model_folder(model), adapter and adapter_name(adapter)
     net = pretrained('AutoModelForImageTextToText', folder, 'reasoner over pictures', where, how)
-    if adapter: net = put_on(net, Path(adapter), model, merge)
+    if adapter: net = put_on(net, Path(adapter), model, merge); same_base(adapter, model_name(model, folder))
     name = model_name(model, folder, bits=(bits, ''), dtype=(dtype, 'auto'), pixels=(pixels, 200704), adapter=(trained, ''))
     return Reasoner(name, net, image_processor(folder), pixels)
