@@ -6,7 +6,7 @@
 __all__ = ['VARIANTS', 'Turn', 'Lesson', 'evidence_text', 'lesson', 'takes_own', 'lessons', 'Encoded', 'TooLong', 'encode',
            'look', 'prepare', 'ahead']
 
-# %% ../../nbs/3_reasoner/31a_lessons.ipynb #215c1b05
+# %% ../../nbs/3_reasoner/31a_lessons.ipynb #718728ff
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from .model import ANSWER, EVIDENCE, Ask, Reasoner
 from ..records import BenchmarkItem, Drop, Evidence, Frame, Stop, Video, content_id
 from ..video import Picture, read_frames
 
-# %% ../../nbs/3_reasoner/31a_lessons.ipynb #17703b0c
+# %% ../../nbs/3_reasoner/31a_lessons.ipynb #d4518b62
 VARIANTS = 'evidence', 'no boxes', 'answer only'
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def evidence_text(
             raise ValueError(f'the box of {k.name!r} in frame {k.frame.index} is {k.box}: x0, y0, x1, y1 must be shares of the frame from 0 to 1, with x0 < x1 and y0 < y1')
     return mark(evidence.text, evidence.items, decimals)
 
-# %% ../../nbs/3_reasoner/31a_lessons.ipynb #2b27ac8e
+# %% ../../nbs/3_reasoner/31a_lessons.ipynb #2f2f10dd
 def lesson(
     item:BenchmarkItem,     # A row of the training split
     path:str|Path,          # Its video's file
@@ -61,8 +61,8 @@ def lesson(
     decimals:int=2,         # Digits after the point of a box's numbers
 )->Lesson:
     "A row as a conversation"
-    if stage not in (1, 2): raise ValueError(f'stage={stage}: there are stages 1 and 2')
-    if variant not in VARIANTS: raise ValueError(f'variant={variant!r} must be one of {", ".join(VARIANTS)}')
+    if stage not in (1, 2): raise Stop(f'stage={stage}: there are stages 1 and 2')
+    if variant not in VARIANTS: raise Stop(f'variant={variant!r} must be one of {", ".join(VARIANTS)}')
     e = item.evidence
     if not e.core: raise ValueError('it has no core frames')
     def as_lesson(*turns): return Lesson(item.id, str(path), tuple(c.frame for c in e.core), e.qa.question, turns)
@@ -71,7 +71,7 @@ def lesson(
     if stage == 1: return as_lesson(Turn(EVIDENCE, said, 1.))
     return as_lesson(Turn(EVIDENCE, said, keep if wrote is None else 0.), Turn(ANSWER, e.qa.answer, 1.))
 
-# %% ../../nbs/3_reasoner/31a_lessons.ipynb #790bc7c0
+# %% ../../nbs/3_reasoner/31a_lessons.ipynb #425349ac
 def takes_own(
     seed:int,  # Which rows these are
     row:str,   # Id of a row
@@ -103,7 +103,7 @@ def lessons(
         except (ValueError, LookupError) as e: drops.append(Drop('training', i.id, type(e).__name__, str(e), 'quarantined'))
     return made, drops
 
-# %% ../../nbs/3_reasoner/31a_lessons.ipynb #8e8b5575
+# %% ../../nbs/3_reasoner/31a_lessons.ipynb #2998ace3
 @dataclass
 class Encoded:
     "A lesson as numbers"
@@ -137,7 +137,7 @@ def _replies(r, turns):
         ids += reply
     return ids, due
 
-# %% ../../nbs/3_reasoner/31a_lessons.ipynb #abe365fa
+# %% ../../nbs/3_reasoner/31a_lessons.ipynb #5f874d43
 def _prompt(r, lesson, pictures):
     text = r.prompt(Ask(lesson.question, tuple(pictures)), lesson.turns[0].said)
     images = dict(images=[[shrink(p.image, r.pixels) for p in pictures]], **r.processor.one_tile) if pictures else {}
@@ -176,7 +176,7 @@ def encode(
     seen = {k: v.to(r.model.dtype) if v.is_floating_point() else v for k, v in batch.items()}
     return Encoded(lesson.id, ids+replies, targets, weights, positions, seen, ids.count(r.processor.image_token_id), tuple(p.frame for p in pictures[len(show):]))
 
-# %% ../../nbs/3_reasoner/31a_lessons.ipynb #5b8d1cea
+# %% ../../nbs/3_reasoner/31a_lessons.ipynb #7e3a950e
 def look(
     lesson:Lesson,       # The conversation
     short_side:int=448,  # Pixels to which larger frames are scaled, as at inference

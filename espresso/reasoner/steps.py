@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['crew', 'summed', 'gathered', 'shard', 'Found', 'gradient', 'together', 'Trained', 'train']
 
-# %% ../../nbs/3_reasoner/31f_steps.ipynb #3db59cc3
-import contextlib, json, math, resource, shutil, time
+# %% ../../nbs/3_reasoner/31f_steps.ipynb #a6ab44d6
+import contextlib, json, math, resource, shutil, time, warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 import torch
@@ -20,7 +20,7 @@ from .packing import join, losses, parts
 from .recipe import Settings, batches, rate, seeded
 from ..records import Drop, Stop, as_dict, content_id, from_dict, read_jsonl, replace_file
 
-# %% ../../nbs/3_reasoner/31f_steps.ipynb #46fd552d
+# %% ../../nbs/3_reasoner/31f_steps.ipynb #cb667417
 def crew()->tuple[int, int]: # Processes in all, and which one this is
     "How many train together"
     return (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
@@ -52,7 +52,7 @@ def shard(
     for layer in r.model.get_decoder().layers: fully_shard(layer, ignored_params=lora)
     fully_shard(r.model, ignored_params=lora)
 
-# %% ../../nbs/3_reasoner/31f_steps.ipynb #6dcc68f3
+# %% ../../nbs/3_reasoner/31f_steps.ipynb #61093f10
 @dataclass
 class Found:
     "What a step found out"
@@ -61,7 +61,7 @@ class Found:
     tokens: int      # Read, of all processes
     bad: list[str]   # Lessons of this process whose loss is not a number
 
-# %% ../../nbs/3_reasoner/31f_steps.ipynb #d366bff6
+# %% ../../nbs/3_reasoner/31f_steps.ipynb #72ddcc04
 def gradient(
     r:Reasoner,            # With LoRA in it
     samples:list[Encoded], # This process's share of the global batch
@@ -91,7 +91,7 @@ def gradient(
     bad = [] if math.isfinite(loss) else [i for b, e in zip(made, kept) for i, v in zip(b.ids, e.tolist()) if not math.isfinite(v)]
     return Found(loss, length, int(tokens), bad)
 
-# %% ../../nbs/3_reasoner/31f_steps.ipynb #bc5ecba0
+# %% ../../nbs/3_reasoner/31f_steps.ipynb #48bb0a47
 def together(lora, loss):
     "Gradients and loss, added up over all processes in place"
     for p in lora:
@@ -101,7 +101,7 @@ def together(lora, loss):
     for p, g in zip(lora, flat[:-1].split([p.numel() for p in lora])): p.grad.copy_(g.view_as(p))
     loss.copy_(flat[-1])
 
-# %% ../../nbs/3_reasoner/31f_steps.ipynb #22592619
+# %% ../../nbs/3_reasoner/31f_steps.ipynb #30c13144
 @dataclass
 class Trained:
     "What came out of a stage"
@@ -109,12 +109,19 @@ class Trained:
     seen: list[str]    # Lessons that were learnt from
     drops: list[Drop]  # Lessons that were not, and frames that were left out
 
-# %% ../../nbs/3_reasoner/31f_steps.ipynb #5c7da9c0
+# %% ../../nbs/3_reasoner/31f_steps.ipynb #72c9c4d3
 def _identity(r, lessons, s, start):
     same = {k: v for k, v in asdict(s).items() if k not in ('save', 'workers')}
     begin = content_id((Path(start)/'adapter_model.safetensors').read_bytes()) if start else ''
     return content_id(same, r.name, begin, crew()[0], [as_dict(l) for l in lessons])
 
+def _recompute(r, on):
+    "Gradient checkpointing on or off"
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore') # transformers is about to rename it
+        r.model.gradient_checkpointing_enable({'use_reentrant': False}) if on else r.model.gradient_checkpointing_disable()
+
+# %% ../../nbs/3_reasoner/31f_steps.ipynb #e2ebeac2
 def train(
     r:Reasoner,             # The base; its adapter, if any, is replaced
     lessons:list[Lesson],   # What to learn
@@ -130,21 +137,21 @@ def train(
     if (out/'adapter'/'training.json').exists() and (told := json.loads((out/'adapter'/'training.json').read_text()))['token'] == token:
         adapt(r, s, out/'adapter'); r.model.eval()
         return Trained(out/'adapter', told['seen'], [from_dict(Drop, d) for d in told['drops']])
-    if s.checkpointing: r.model.gradient_checkpointing_enable({'use_reentrant': False})
+    _recompute(r, s.checkpointing)
     tuned, optimizer, state = resume(out, token, r, s, start)
     state['model'] = (facts or {}).get('model', state['base'])
     if sharded: shard(r)
     try: state = _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch)
     finally:
-        r.model.eval()
-        if s.checkpointing: r.model.gradient_checkpointing_disable()
+        r.model.eval(); _recompute(r, False)
+    if not state['seen']: raise Stop(f'none of the {len(lessons)} lessons could be learnt from; the first: {next((d["detail"] for d in state["drops"]), "the epochs end before it")}')
     told = dict(facts or {}, **state, settings=asdict(s))
     if crew()[1] == 0:
         def write(f): write_adapter(f, tuned, state['model']); (f/'training.json').write_text(json.dumps(told, indent=1, ensure_ascii=False))
         write_folder(out/'adapter', write); shutil.rmtree(out/'checkpoints', ignore_errors=True)
     return Trained(out/'adapter', told['seen'], [from_dict(Drop, d) for d in told['drops']])
 
-# %% ../../nbs/3_reasoner/31f_steps.ipynb #d65f3a1f
+# %% ../../nbs/3_reasoner/31f_steps.ipynb #f979a457
 def _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch):
     "All steps from the one in `state`; gives the state after the last"
     (size, rank), plan, begin = crew(), batches(len(lessons), s), state['step']
@@ -173,7 +180,7 @@ def _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch):
             log.write(json.dumps(line) + '\n'); log.flush(); watch(line); bar.update(); bar.set_postfix(loss=line['loss'])
     return whole(len(plan))
 
-# %% ../../nbs/3_reasoner/31f_steps.ipynb #aff4c310
+# %% ../../nbs/3_reasoner/31f_steps.ipynb #dc356283
 def _try(r, samples, s, step, sharded, keep):
     "The gradient of a step; whatever is wrong with it, what was learnt so far is kept"
     try: found = gradient(r, samples, s, ('step', step), sharded)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['write_evidence', 'two_stages', 'ledger', 'curve', 'Live', 'course', 'launch', 'main']
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #b502b1e9
+# %% ../../nbs/3_reasoner/31_training.ipynb #9245b1ae
 import json, os, shutil, subprocess, sys, time
 from collections import Counter
 from dataclasses import asdict
@@ -21,7 +21,7 @@ from .recipe import Settings
 from .steps import Trained, crew, gathered, train
 from ..records import BenchmarkItem, Drop, Stop, Video, content_id, read_jsonl, read_parquet, write_parquet
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #158cdf37
+# %% ../../nbs/3_reasoner/31_training.ipynb #d664990a
 def write_evidence(
     r:Reasoner,           # With the adapter of stage 1 in it
     lessons:list[Lesson], # Of stage 1
@@ -47,7 +47,7 @@ def write_evidence(
             f.flush()
     return done
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #683b0e2b
+# %% ../../nbs/3_reasoner/31_training.ipynb #9ca87b1e
 def two_stages(
     load,                      # Gives a new `Reasoner`
     items:list[BenchmarkItem], # Rows of the training split
@@ -60,6 +60,7 @@ def two_stages(
     own:float=0.,              # Share of rows that read evidence of stage 1's model in stage 2
     keep:float=0.,             # Weight of annotated evidence in stage 2
     decimals:int=2,            # Digits after the point of a box's numbers
+    evidence_limit:int=512,    # Most tokens of evidence that it writes itself
     facts:dict|None=None,      # Put into `training.json`
     sharded:bool=False,        # Divide the base among all processes
     watch=lambda stage, line: None, # Called with the stage and a line of its log
@@ -68,6 +69,7 @@ def two_stages(
     how, r = dict(variant=variant, decimals=decimals), load()
     facts = dict(facts or {}, **how, own=own, keep=keep)
     made, bad = lessons(items, videos, root, 1, **how)
+    if not made: raise Stop(f'none of the {len(items)} rows can be learnt from; the first: {bad[0].detail}')
     one = train(r, made, first, out/'stage1', facts=facts | dict(stage=1), sharded=sharded, watch=lambda l: watch(1, l))
     if variant == 'answer only': return _result(out, one, bad, [])
     wrote = {}
@@ -75,13 +77,13 @@ def two_stages(
         if sharded: r = load(); train(r, made, first, out/'stage1')
         chosen = [l for l in made if takes_own(second.seed, l.id, own)]
         size, rank = crew()
-        wrote = dict(gathered([*write_evidence(r, chosen[rank::size], out/f'evidence-{_digest(one.adapter)}-{rank}.jsonl').items()]))
+        wrote = dict(gathered([*write_evidence(r, chosen[rank::size], out/f'evidence-{_digest(one.adapter)}-{rank}.jsonl', limit=evidence_limit).items()]))
     if sharded: r = load()
     more, unfit = lessons(items, videos, root, 2, wrote, own, second.seed, keep=keep, **how)
     two = train(r, more, second, out/'stage2', one.adapter, facts | dict(stage=2), sharded, lambda l: watch(2, l))
     return _result(out, two, unfit, one.drops)
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #438b5bf0
+# %% ../../nbs/3_reasoner/31_training.ipynb #f9cf0f21
 def _digest(adapter): return content_id((adapter/'adapter_model.safetensors').read_bytes())[:8]
 
 def _result(out, last, unfit, earlier):
@@ -90,7 +92,7 @@ def _result(out, last, unfit, earlier):
     drops = {d.row_id: d for d in [*earlier, *unfit, *last.drops] if d.row_id not in last.seen}
     return Trained(out/'adapter', last.seen, [*drops.values()])
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #bf06576d
+# %% ../../nbs/3_reasoner/31_training.ipynb #b3899553
 def ledger(
     items:list[BenchmarkItem], # What went in
     done:Trained,              # What came out
@@ -107,7 +109,7 @@ def ledger(
     write_parquet(out/'drops'/'part-00000.parquet', sorted(drops, key=lambda d: d.row_id), Drop)
     return counts
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #cae992ff
+# %% ../../nbs/3_reasoner/31_training.ipynb #9a06b616
 def curve(
     *logs:Path,    # `log.jsonl` of one stage or of two
     figsize=(7,2), # Inches
@@ -124,7 +126,7 @@ def curve(
     plt.close(fig)
     return fig
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #dc66cf64
+# %% ../../nbs/3_reasoner/31_training.ipynb #c8706f2c
 class Live:
     "Curves that grow"
     def __init__(self,
@@ -145,7 +147,7 @@ class Live:
         else: self.spot = display(fig, display_id=True)
         self.last = time.monotonic()
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #567eed30
+# %% ../../nbs/3_reasoner/31_training.ipynb #cb35b2dd
 def course(
     out:str,         # Where everything goes
     benchmark:str,   # Folder of BenchmarkItem rows
@@ -176,7 +178,7 @@ def _counts(out):
     told = json.loads((Path(out)/'counts.json').read_text())
     return Counts(*(told[k] for k in ('units', 'used', 'rows')), *(Counter({(kind, reason): n for kind, reason, n in told[k]}) for k in ('unit_drops', 'row_drops')))
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #dd055a40
+# %% ../../nbs/3_reasoner/31_training.ipynb #6043e798
 def launch(
     processes:int,           # How many
     plan:dict,               # For `course`
@@ -196,7 +198,7 @@ def launch(
         raise Stop(told or f'{processes} processes could not train; the last that was said is {(lines or ["nothing"])[-1]!r}, all of it is in {out/"processes.log"}')
     return _counts(out)
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #911d4d36
+# %% ../../nbs/3_reasoner/31_training.ipynb #5c2e1e25
 def main():
     "One of the processes that `accelerate launch` starts"
     from accelerate import PartialState
