@@ -78,9 +78,13 @@ def test_two_processes_give_the_curve_of_one(base, tmp_path):
     one = course(out=str(tmp_path/'1'), **plan)
     two = launch(2, dict(plan, out=str(tmp_path/'2')))
     assert one == two and one.rows == len(ITEMS)
+    assert [json.loads((tmp_path/n/'adapter'/'training.json').read_text())['processes'] for n in '12'] == [1, 2]
     for stage in 'stage1', 'stage2': assert curve(tmp_path/'2'/stage) == pytest.approx(curve(tmp_path/'1'/stage), abs=1e-4) and len(curve(tmp_path/'1'/stage)) > 1
     last = [load_file(tmp_path/n/'adapter'/'adapter_model.safetensors') for n in '12']
     assert far(*last) < 1e-3
+    (tmp_path/'3').mkdir()
+    assert launch(2, dict(plan, out=str(tmp_path/'3'), sharded=True)) == one # the base in halves, here on the CPU
+    for stage in 'stage1', 'stage2': assert curve(tmp_path/'3'/stage) == pytest.approx(curve(tmp_path/'1'/stage), abs=1e-4)
     with pytest.raises(Stop, match='must be one of evidence, no boxes'): launch(2, dict(plan, out=str(tmp_path/'2'), variant='no evidence'))
 
 @pytest.mark.parametrize('bits', ['4', '8'])

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['linear_layers', 'adapt', 'plain', 'write_folder', 'write_adapter', 'checkpoints', 'save', 'resume']
 
-# %% ../../nbs/3_reasoner/31e_lora.ipynb #84bbeaf6
+# %% ../../nbs/3_reasoner/31e_lora.ipynb #b04a616d
 import errno, json, logging, re, shutil, warnings
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from .model import Reasoner
 from .recipe import Settings, seeded
 from ..records import Stop
 
-# %% ../../nbs/3_reasoner/31e_lora.ipynb #78b5dcd7
+# %% ../../nbs/3_reasoner/31e_lora.ipynb #061750d1
 def linear_layers(
     model, # A model with a decoder
 )->str: # A pattern for the names of all linear layers in it
@@ -55,7 +55,7 @@ def plain(
     if getattr(r, 'tuned', None) is not None: r.tuned.unload(); r.tuned = None
     r.model.eval().requires_grad_(False)
 
-# %% ../../nbs/3_reasoner/31e_lora.ipynb #6033482c
+# %% ../../nbs/3_reasoner/31e_lora.ipynb #5d147eae
 def write_folder(
     folder:Path, # Where it shall stand
     write,       # Called with a folder to write into
@@ -90,7 +90,7 @@ def checkpoints(
     "Checkpoints of a stage"
     return sorted(p for p in (out/'checkpoints').glob('*') if p.name.isdigit())
 
-# %% ../../nbs/3_reasoner/31e_lora.ipynb #c232271d
+# %% ../../nbs/3_reasoner/31e_lora.ipynb #161e8689
 def save(out, step, tuned, optimizer, state):
     "Write a checkpoint; the one before it goes when this one stands"
     def write(f):
@@ -108,9 +108,7 @@ def resume(out, token, r, s, start):
     last = next((p for p in reversed(checkpoints(out)) if json.loads((p/'state.json').read_text())['token'] == token), None)
     tuned = adapt(r, s, last or start)
     optimizer = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=s.rate, weight_decay=s.decay)
-    if last is None:
-        shutil.rmtree(out/'checkpoints', ignore_errors=True); shutil.rmtree(out/'adapter', ignore_errors=True); (out/'log.jsonl').unlink(missing_ok=True)
-        return tuned, optimizer, dict(token=token, base=r.name.partition('?')[0], step=0, seen=[], drops=[])
+    if last is None: return tuned, optimizer, dict(token=token, base=r.name.partition('?')[0], step=0, seen=[], drops=[])
     kept = {}
     for name, v in load_file(last/'optimizer.safetensors').items():
         n, _, k = name.partition('.')

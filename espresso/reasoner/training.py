@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['write_evidence', 'two_stages', 'ledger', 'curve', 'Live', 'course', 'launch', 'main']
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #9245b1ae
+# %% ../../nbs/3_reasoner/31_training.ipynb #b05aa1d1
 import json, os, shutil, subprocess, sys, time
 from collections import Counter
 from dataclasses import asdict
@@ -18,10 +18,10 @@ from .inference import Memory
 from .model import EVIDENCE, Ask, Reasoner, reasoner as open_base
 from .lora import write_folder
 from .recipe import Settings
-from .steps import Trained, crew, gathered, train
+from .steps import Trained, crew, gathered, train, wait
 from ..records import BenchmarkItem, Drop, Stop, Video, content_id, read_jsonl, read_parquet, write_parquet
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #d664990a
+# %% ../../nbs/3_reasoner/31_training.ipynb #6cecae69
 def write_evidence(
     r:Reasoner,           # With the adapter of stage 1 in it
     lessons:list[Lesson], # Of stage 1
@@ -47,7 +47,7 @@ def write_evidence(
             f.flush()
     return done
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #9ca87b1e
+# %% ../../nbs/3_reasoner/31_training.ipynb #fc40a411
 def two_stages(
     load,                      # Gives a new `Reasoner`
     items:list[BenchmarkItem], # Rows of the training split
@@ -83,16 +83,17 @@ def two_stages(
     two = train(r, more, second, out/'stage2', one.adapter, facts | dict(stage=2), sharded, lambda l: watch(2, l))
     return _result(out, two, unfit, one.drops)
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #f9cf0f21
+# %% ../../nbs/3_reasoner/31_training.ipynb #53d28797
 def _digest(adapter): return content_id((adapter/'adapter_model.safetensors').read_bytes())[:8]
 
 def _result(out, last, unfit, earlier):
     "The last adapter as the result, and everything that was dropped"
     if crew()[1] == 0: write_folder(out/'adapter', lambda f: shutil.copytree(last.adapter, f, dirs_exist_ok=True))
+    wait()
     drops = {d.row_id: d for d in [*earlier, *unfit, *last.drops] if d.row_id not in last.seen}
     return Trained(out/'adapter', last.seen, [*drops.values()])
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #b3899553
+# %% ../../nbs/3_reasoner/31_training.ipynb #374e3575
 def ledger(
     items:list[BenchmarkItem], # What went in
     done:Trained,              # What came out
@@ -109,7 +110,7 @@ def ledger(
     write_parquet(out/'drops'/'part-00000.parquet', sorted(drops, key=lambda d: d.row_id), Drop)
     return counts
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #9a06b616
+# %% ../../nbs/3_reasoner/31_training.ipynb #7ccd4030
 def curve(
     *logs:Path,    # `log.jsonl` of one stage or of two
     figsize=(7,2), # Inches
@@ -126,7 +127,7 @@ def curve(
     plt.close(fig)
     return fig
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #c8706f2c
+# %% ../../nbs/3_reasoner/31_training.ipynb #4e52948e
 class Live:
     "Curves that grow"
     def __init__(self,
@@ -147,7 +148,7 @@ class Live:
         else: self.spot = display(fig, display_id=True)
         self.last = time.monotonic()
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #cb35b2dd
+# %% ../../nbs/3_reasoner/31_training.ipynb #bb750563
 def course(
     out:str,         # Where everything goes
     benchmark:str,   # Folder of BenchmarkItem rows
@@ -178,7 +179,7 @@ def _counts(out):
     told = json.loads((Path(out)/'counts.json').read_text())
     return Counts(*(told[k] for k in ('units', 'used', 'rows')), *(Counter({(kind, reason): n for kind, reason, n in told[k]}) for k in ('unit_drops', 'row_drops')))
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #6043e798
+# %% ../../nbs/3_reasoner/31_training.ipynb #f1536d08
 def launch(
     processes:int,           # How many
     plan:dict,               # For `course`
@@ -186,8 +187,7 @@ def launch(
 )->Counts:
     "The stage in several processes of this machine"
     out = Path(plan['out']); (out/'plan.json').write_text(json.dumps(plan, indent=1)); (out/'counts.json').unlink(missing_ok=True)
-    where = ['--cpu'] if plan['load']['device'] == 'cpu' or not torch.cuda.is_available() else ['--multi_gpu']
-    command = [sys.executable, '-m', 'accelerate.commands.launch', *where, '--num_processes', str(processes), '--num_machines', '1', '--mixed_precision', 'no', '--dynamo_backend', 'no', '-m', 'espresso.reasoner.training', str(out/'plan.json')]
+    command = [sys.executable, '-m', 'accelerate.commands.launch', '--multi_gpu', '--num_processes', str(processes), '--num_machines', '1', '--mixed_precision', 'no', '--dynamo_backend', 'no', '-m', 'espresso.reasoner.training', str(out/'plan.json')]
     with (out/'processes.log').open('w') as log, subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as p:
         try:
             while p.poll() is None: time.sleep(1.); watch(None)
@@ -198,13 +198,13 @@ def launch(
         raise Stop(told or f'{processes} processes could not train; the last that was said is {(lines or ["nothing"])[-1]!r}, all of it is in {out/"processes.log"}')
     return _counts(out)
 
-# %% ../../nbs/3_reasoner/31_training.ipynb #5c2e1e25
+# %% ../../nbs/3_reasoner/31_training.ipynb #6e216199
 def main():
     "One of the processes that `accelerate launch` starts"
     from accelerate import PartialState
     plan = json.loads(Path(sys.argv[1]).read_text())
     crew_of = PartialState(cpu=plan['load']['device'] == 'cpu' or not torch.cuda.is_available())
-    plan['load']['device'] = str(crew_of.device)
+    plan['load']['device'] = 'cpu' if crew_of.device.type == 'cpu' else str(crew_of.device)
     course(**plan)
     crew_of.destroy_process_group()
 
