@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 export TOKENIZERS_PARALLELISM = false
 export TRANSFORMERS_VERBOSITY = error
 
-.PHONY: run table3 test fixtures lab hooks clean
+.PHONY: run table3 test nano fixtures lab hooks clean
 
 run: .venv/base  ## from the sample world to a dataset, a trained reasoner and its answers
 	$(BIN)/espresso run
@@ -21,6 +21,9 @@ test: .venv/dev  ## every notebook and every test
 
 fixtures: .venv/base  ## make the small rows that notebooks run on by default
 	$(BIN)/python tests/make_fixtures.py
+
+nano: .venv/base  ## raise the nano models again, from nothing
+	$(BIN)/papermill nbs/3_nano/32e_nano.ipynb outputs/nano-models.ipynb -p out '$(CURDIR)/espresso/nano/weights' -p share 1.0
 
 lab: .venv/lab  ## open the notebooks
 	$(BIN)/jupyter lab nbs/index.ipynb

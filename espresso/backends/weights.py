@@ -6,7 +6,7 @@
 __all__ = ['whole', 'here', 'on_hub', 'model_folder', 'model_name', 'place', 'pretrained', 'config', 'out_of_memory', 'Batches']
 
 # %% ../../nbs/0_backends/08_weights.ipynb #69fc1583
-import json, threading, warnings
+import importlib.resources, json, threading, warnings
 from pathlib import Path
 from ..records import Stop, content_id
 
@@ -21,12 +21,16 @@ def whole(
     return any(folder.glob('*.json')) and (all(s.exists() for s in shards) if shards else any(folder.rglob('*.safetensors')))
 
 def here(
-    model:str, # A folder, or a name on the model hub
+    model:str, # A folder, a nano model, or a name on the model hub
 )->Path|None: # Its folder; None when it would have to be fetched
     "Find a model's files on this machine"
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
     if Path(model).is_dir(): return _checked(Path(model), model)
+    if model.startswith('nano/'):
+        shipped = Path(str(importlib.resources.files('espresso')))/'nano'/'weights'
+        if (shipped/model[5:]/'config.json').exists(): return shipped/model[5:]
+        raise Stop(f'there is no nano model {model!r}; there are {", ".join(sorted("nano/" + f.parent.name for f in shipped.glob("*/config.json"))) or "none yet: make nano"}')
     try: folder = Path(snapshot_download(model, local_files_only=True, allow_patterns=_FILES))
     except HFValidationError: raise Stop(f'the model {model!r} is no folder here and no name of the hub; a name looks like owner/model') from None
     except OSError: return None
@@ -43,6 +47,7 @@ def on_hub(
     except RepositoryNotFoundError: raise Stop(f'the hub knows no model {model!r}: check the name, or `hf auth login` if it is private') from None
     except Exception: raise Stop(f'the model {model!r} is no folder, is not in the cache, and the hub cannot be reached: fetch it once with a network, or give a folder') from None
 
+# %% ../../nbs/0_backends/08_weights.ipynb #327392e3
 def model_folder(
     model:str, # A folder, or a name on the model hub
 )->Path: # The folder with its files
@@ -69,7 +74,7 @@ def model_name(
     def sample(f):
         with f.open('rb') as b: return f.stat().st_size, b.read(1 << 20), b.seek(max(0, f.stat().st_size - (1 << 20))), b.read()
     files = sorted(f for pattern in ('*.safetensors', '*.json') for f in folder.rglob(pattern))
-    if Path(model).is_dir(): name = f'{folder.resolve().name}@{content_id(*[x for f in files for x in (f.name, *sample(f))])[:8]}'
+    if Path(model).is_dir() or model.startswith('nano/'): name = f'{folder.resolve().name if Path(model).is_dir() else model}@{content_id(*[x for f in files for x in (f.name, *sample(f))])[:8]}'
     else: name = f'{model}@{folder.name[:8]}'
     changed = '&'.join(f'{k}={v}' for k, (v, usual) in settings.items() if v != usual)
     return f'{name}?{changed}' if changed else name

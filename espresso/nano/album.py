@@ -32,7 +32,7 @@ def page(
     number:int,   # Of the scene
     seed:int,     # Of the world
     frames:int=8, # How many, at random times
-    side:int=112, # Pixels of the square a frame is pressed into
+    side:int=160, # Pixels of the square a frame is pressed into
 )->Page:
     "Draw frames of a scene"
     scene, rng = make_scene(number, seed), random.Random(f'album {seed} {number}')
@@ -54,7 +54,7 @@ def album(
     scenes:int,     # How many
     seed:int=1000,  # Of the world
     frames:int=8,   # Of each scene
-    side:int=112,   # Pixels
+    side:int=160,   # Pixels
     workers:int=2,  # Processes; 1 for this one
 )->list[Page]:
     "Draw many scenes"

@@ -22,7 +22,7 @@ from ..world.render import make_scene
 from ..world.scene import told
 
 # %% ../../nbs/3_nano/32d_base.ipynb #5d2df238
-SIDE, PATCH = 112, 14
+SIDE, PATCH = 160, 16
 TOKENS = (SIDE//PATCH//2)**2
 
 def build(
@@ -218,12 +218,13 @@ def raise_model(
     return learn(model, loss, steps, curve, judge, name, gentle)
 
 def samples_for(
-    words:list[str],  # For the echo
+    tok,              # The tokenizer, whose words the echo repeats
     pages:list[Page], # Frames of scenes
     texts:tuple,      # First and last number of the scenes whose texts are read
     seed:int,         # Their world
 )->dict: # Makers of samples
-    "The three kinds of sample"
+    "The kinds of sample"
+    words = sorted(w[1:] for w in tok.get_vocab() if w.startswith('Ġ') and len(w) > 3)
     def caption(rng): p = rng.choice(pages); return caption_sample(p, rng.randrange(len(p.moments)))
     def talk(rng): p = rng.choice(pages); return talk_sample(p, rng.randrange(len(p.moments)), rng)
     return dict(caption=caption, talk=talk, look=lambda rng: look_sample(rng.choice(pages), rng), echo=lambda rng: ([echo(words, rng)], None), read=lambda rng: read_sample(rng.randint(*texts), seed, rng))

@@ -42,7 +42,7 @@ def learn(
     loss,                  # Step -> loss, a tensor
     steps:int,             # How many
     curve:Path|None=None,  # JSON Lines: step, loss, seconds, and what `judge` finds
-    judge=None,            # -> dict of figures, asked ten times
+    judge=None,            # -> dict of figures, asked eight times or so
     name:str='learn',      # On the progress bar
     gentle:str='',         # See `optimisers`
 )->list[dict]: # The curve
@@ -59,7 +59,7 @@ def learn(
         since.append(now.item())
         if (step+1) % max(1, steps//40) == 0 or step+1 == steps:
             row, since = dict(step=step+1, loss=round(sum(since)/len(since), 4), seconds=round(time.perf_counter()-start, 1)), []
-            if judge and ((step+1) % max(1, steps//10) == 0 or step+1 == steps):
+            if judge and (len(rows) % 5 == 4 or step+1 == steps):
                 model.eval()
                 with torch.inference_mode(): row |= judge()
                 model.train()

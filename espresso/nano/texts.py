@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'NUMBERS', 'WORDINGS', 'SPECIAL', 'MARKS', 'DESCRIBE', 'Moment', 'parts', 'moments', 'doing', 'who',
-           'colour', 'when', 'earlier', 'new', 'gone', 'sort', 'states', 'true', 'count', 'lasting', 'plain_question',
-           'benchmark_form', 'retell', 'echo', 'world_texts', 'tokenizer']
+           'colour', 'when', 'earlier', 'sort', 'states', 'true', 'count', 'plain_question', 'benchmark_form', 'retell',
+           'echo', 'world_texts', 'tokenizer']
 
 # %% ../../nbs/3_nano/32a_texts.ipynb #b6964902
 import random, re
@@ -84,21 +84,7 @@ def earlier(ms, rng):
     one, two = rng.sample([first, second], 2)
     return dict(one=one[0].lower() + one[1:-1], two=two[0].lower() + two[1:-1]), first
 
-def new(ms, rng):
-    "What a moment shows that the one before it does not"
-    if len(ms) < 2: return None
-    k = rng.randrange(1, len(ms))
-    fresh = [s for s in ms[k].sentences if s not in ms[k-1].sentences]
-    return (dict(at=_at(ms[k]), before=_at(ms[k-1])), ' '.join(fresh)) if 0 < len(fresh) < 3 else None
-
 # %% ../../nbs/3_nano/32a_texts.ipynb #790d4550
-def gone(ms, rng):
-    "What is over at a moment"
-    if len(ms) < 2: return None
-    k = rng.randrange(1, len(ms))
-    over = [s for s in ms[k-1].sentences if s not in ms[k].sentences]
-    return (dict(at=_at(ms[k]), before=_at(ms[k-1])), ' '.join(over)) if 0 < len(over) < 3 else None
-
 def sort(ms, rng):
     "Things in the order in which something is first said of them"
     rows = {}
@@ -138,11 +124,6 @@ def count(ms, rng):
     kind = _noun(thing).split()[-1]
     return dict(kind=kind, at=_at(m)), NUMBERS[min(6, len({parts(s)[0] for s in m.sentences if _noun(parts(s)[0]).split()[-1] == kind}))] + '.'
 
-def lasting(ms, rng):
-    "What is so all the time"
-    same = [s for s in ms[0].sentences if all(s in m.sentences for m in ms)]
-    return ({}, ' '.join(same)) if len(ms) > 1 and 0 < len(same) < 3 else None
-
 # %% ../../nbs/3_nano/32a_texts.ipynb #123bde8b
 WORDINGS = {
     doing: ('Tell what is true of {thing} {at}.', 'Looking only {at}: how about {thing}?', 'State everything known about {thing} {at}.', '{Thing}, {at}: describe.', 'Say how {thing} is {at}.'),
@@ -150,13 +131,10 @@ WORDINGS = {
     colour: ('What colour has the {noun} {at}?', 'Name the colour of the {noun} {at}.', 'The {noun} {at}: of which colour?', '{At}, the {noun} has which colour?'),
     when: ('When is it true that {fact}?', 'At what time can one see this: {fact}?', 'Give the time at which {fact}.', 'Find the moment: {fact}.'),
     earlier: ('Give the earlier of two sights: {one}, or {two}.', 'What comes first in time: {one}, or {two}?', 'Compare two things and tell the earlier one: {one}; {two}.', 'One of these starts the other follows: {one}; {two}. Give the first.'),
-    new: ('What is new {at}?', 'Compared with the frame {before}, what has changed {at}?', 'What can be seen {at} that was not yet there {before}?', 'Tell only what was added {at}.'),
-    gone: ('What is over {at}?', 'What was true {before} and ends until the frame {at}?', 'What has disappeared {at}?', 'Tell only what was lost {at}.'),
     sort: ('Sort by time of {verb}: {things}.', 'Put these into their order of {verb}: {things}.', 'Who or what is {verb} earlier and who later: {things}?', 'Bring into sequence ({verb}): {things}.'),
     states: ('{Thing}: how at {one} and how at {two}?', 'Describe {thing} at two moments, {one} and {two}.', 'From {one} to {two}, how does it go on with {thing}?', 'Tell the two conditions of {thing}, at {one} and at {two}.'),
     true: ('Is it true {at} that {fact}?', 'True or not, {at}: {fact}?', 'Yes or no, {at}: {fact}?', 'Check this {at}: {fact}.'),
     count: ('How many of the kind {kind} are spoken of {at}?', 'Count, {at}: {kind}.', 'Give the number of things called {kind} {at}.'),
-    lasting: ('What stays the same in all frames?', 'What is true from the first frame to the last?', 'Tell what does not change.', 'What goes on all the time?'),
 }
 
 def plain_question(
