@@ -17,10 +17,11 @@ from .album import album
 from .base import SIDE, build, caption_sample, look_sample, raise_model, read_sample, samples_for, save
 from .eye import train_eye
 from .labels import cuttings, train_labels
+from .selector import cases, train_selector
 from .texts import tokenizer, world_texts
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=5000, texts=20000, echo=220, reader=480, eye=2000, base=1300, detector=1500, labels=900)
+PLAN = dict(scenes=5000, texts=20000, echo=220, reader=480, eye=2000, base=1300, detector=1500, labels=900, selector=1100)
 LEARN, UNSEEN = 1000, 0
 _EACH = 4 # Frames of a scene
 
@@ -82,15 +83,16 @@ def base(
 # %% ../../nbs/3_nano/32e_nano.ipynb #294087d3
 def smaller(
     work:Path,   # For their curves
-    out:Path,    # For the two models
+    out:Path,    # For the three models
     share:float, # Of the plan
     seed:int,    # Of all choices
 ):
-    "Detector and label check"
+    "Detector, label check, selector"
     _alone(seed); n = plan(share)
     pages = album(max(4, round(900*share)), LEARN, 8, detector.SIDE, workers=1)
     detector.train_detector(out/'detector', pages, n['detector'], seed, work/'detector.jsonl')
     train_labels(out/'labels', *cuttings(max(4, round(900*share))), n['labels'], seed, work/'labels.jsonl')
+    train_selector(out/'selector', cases(range(max(24, round(6000*share))), LEARN, 'train'), n['selector'], seed, work/'selector.jsonl')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #e5179082
 def raise_all(
