@@ -15,6 +15,7 @@ from transformers import GotOcr2ImageProcessorPil, InternVLConfig, InternVLForCo
 from ..dataset.markup import mark
 from .album import Page
 from .learning import learn
+from .steps import ship
 from .texts import DESCRIBE, SPECIAL, Moment, colour, count, doing, earlier, echo, moments, parts, plain_question, retell, sort, true, who
 from ..reasoner.model import frame_tag
 from ..records import Frame, KeyItem
@@ -46,9 +47,7 @@ def save(
     folder = Path(folder)
     images = GotOcr2ImageProcessorPil(size={'height': SIDE, 'width': SIDE}, image_mean=[.5]*3, image_std=[.5]*3)
     model.generation_config.eos_token_id = tok.eos_token_id
-    kept = {n: p.dtype for n, p in model.named_parameters()}
-    model.half().save_pretrained(folder); model.float()
-    for part in images, tok: part.save_pretrained(folder)
+    ship(folder, model, images, tok)
     (folder/'processor_config.json').write_text(json.dumps(dict(processor_class='InternVLProcessor', image_seq_length=TOKENS)))
 
 # %% ../../nbs/3_nano/32d_base.ipynb #cc772f69

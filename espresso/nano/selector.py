@@ -123,7 +123,6 @@ def row(
     clip:tuple,                  # From `cases`
 )->tuple[list[int], list[tuple[list[int], list[int]]]]: # Tokens of the captions; for each question its tokens, and those of the reply
     "A clip in tokens"
-    def ids(text): return tok(text, add_special_tokens=False)['input_ids']
     captions, questions = clip
     replies = [sorted({w[0] for w in where}) for _, where in questions]
     return token_ids(tok, '<|im_start|>user\n' + listing(captions)), [turn(tok, q.question, r) for (q, _), r in zip(questions, replies)]

@@ -21,7 +21,7 @@ from .selector import cases, train_selector
 from .texts import tokenizer, world_texts
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=5000, texts=20000, echo=220, reader=480, eye=2000, base=1300, detector=1500, labels=900, selector=1100)
+PLAN = dict(scenes=5000, texts=20000, echo=220, reader=480, eye=2000, base=1100, detector=1500, labels=900, selector=1100)
 LEARN, UNSEEN = 1000, 0
 _EACH = 4 # Frames of a scene
 
