@@ -133,7 +133,7 @@ def _answer(raw):
         return Fault('again' if told else 'stop', f'answers with an error: {str(told)[:300]}' if told else 'answers, but not with a completion; check base_url, which mostly ends in /v1')
     choice, used = raw['choices'][0], raw.get('usage') or {}
     said = choice['message']
-    return dict(text=said.get('content') or said.get('refusal') or '', finish=choice.get('finish_reason') or '', counted=bool(used),
+    return dict(text=said.get('content') or said.get('refusal') or '', finish=choice.get('finish_reason') or '', counted=bool(used), by=raw.get('model') or '',
                 prompt_tokens=used.get('prompt_tokens') or 0, completion_tokens=used.get('completion_tokens') or 0)
 
 # %% ../../nbs/0_backends/06_chat.ipynb #b47fcbd1
@@ -159,7 +159,7 @@ class ChatModel:
         form:str,       # See `request`
     ):
         self.name, self.line, self.store, self.settings, self.form = name, line, store, settings, form
-        self.usage, self._flying = Usage(), {}
+        self.usage, self.versions, self._flying = Usage(), set(), {} # versions: who replied, as the server says
 
     def __repr__(self): return f'ChatModel({self.name} at {self.line.where})'
 
@@ -169,6 +169,12 @@ class ChatModel:
     )->Reply: # Text, object, cost
         "Ask for an object; a reply that does not fit is asked for once more"
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._ask(messages, schema), _loop()))
+
+    def reply(self,
+        messages:list[dict], # The conversation
+    )->tuple[dict, Usage]: # `text`, `finish`, `prompt_tokens`, `completion_tokens`, `by`; and what it cost now
+        "Ask for plain text, and wait for it"
+        return asyncio.run_coroutine_threadsafe(self.complete(messages), _loop()).result()
 
     async def _ask(self, messages, schema):
         try: reply = await ask_twice(self._say, self.name, messages, schema)
@@ -192,6 +198,7 @@ class ChatModel:
             answer, money = await asyncio.shield(task)
             usage = Usage(1, 0, 0, answer['prompt_tokens'], answer['completion_tokens'], money)
         self.usage += usage
+        self.versions.add(answer.get('by', ''))
         return answer, usage
 
     async def _pay(self, key, body):

@@ -141,6 +141,7 @@ class Shown:
     item:BenchmarkItem     # The question
     order:tuple[int, ...]  # Place shown -> place in the item
     condition:str='video'  # One of `CONDITIONS`
+    task:str=''            # The task as the prompt names it; empty for the item's
 
     @property
     def id(self): return f'{self.item.id} {self.condition} {"".join(map(str, self.order))}'
@@ -150,7 +151,7 @@ class Shown:
     def prompt(self):
         "The text to send"
         evidence = self.item.evidence.text if CONDITIONS[self.condition][1] else ''
-        return closed_prompt(self.item.task, self.item.evidence.qa.question, [self.item.options[k] for k in self.order], evidence)
+        return closed_prompt(self.task or self.item.task, self.item.evidence.qa.question, [self.item.options[k] for k in self.order], evidence)
 
 # %% ../../nbs/4_evaluation/41_closed.ipynb #a63843fa
 @dataclass(frozen=True)
