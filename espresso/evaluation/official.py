@@ -67,14 +67,14 @@ JsonList._next = _next
 def write_list(
     path:Path,            # File to write
     texts:Iterable[str],  # Each record's own text
-    like:JsonList,        # A file that was gone through to its end; its spaces are used
+    like:JsonList,        # The file they are from; its spaces are used, so it may be gone through meanwhile
 ):
     "Write records as they stood"
     def write(tmp):
         with open(tmp, 'w', encoding='utf-8', newline='') as f:
-            f.write(like.head)
-            for n, t in enumerate(texts): f.write((like.between if n else '') + t)
-            f.write(like.tail)
+            n = 0
+            for n, t in enumerate(texts, 1): f.write((like.between if n > 1 else like.head) + t)
+            f.write(like.tail if n else like.head + like.tail)
     replace_file(path, write)
 
 # %% ../../nbs/4_evaluation/47_official.ipynb #48b33e08
