@@ -253,7 +253,7 @@ def compare_tasks(
 )->dict[str, tuple[Comparison, float]]: # Task -> comparison with a corrected verdict, and p after Holm
     "In which tasks is one of the two better?"
     a, b, v, t = map(np.asarray, (first, second, videos, tasks))
-    found = {name: compare(a[t == name], b[t == name], v[t == name], **settings) for name in sorted(set(tasks))}
+    found = {str(name): compare(a[t == name], b[t == name], v[t == name], **settings) for name in sorted(set(tasks))}
     ps = holm([c.swap for c in found.values()])
     return {name: (Comparison(**vars(c) | dict(verdict=_verdict(c.difference, p, c.visible))), float(p)) for (name, c), p in zip(found.items(), ps)}
 
