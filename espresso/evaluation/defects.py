@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EXCLUDED', 'UNSEEN', 'KEPT', 'DEFECTS', 'Defect', 'image_words', 'defects', 'Official', 'excluding', 'read_official',
-           'summary_line', 'Survey', 'survey', 'report_text']
+           'summary_line', 'Survey', 'survey', 'report_text', 'described']
 
 # %% ../../nbs/4_evaluation/47b_defects.ipynb #c0bcfd0e
 import csv, json, re
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator
 from ..dataset.benchmark import OTHERS
-from .media import Media
+from .media import Media, coverage, coverage_table
 from .official import JsonList, Published, as_item, read_published, scale_of, task_names
 from ..records import BenchmarkItem, Stop, Video, replace_file
 
@@ -213,3 +213,20 @@ def report_text(
         f'{s.boxes:,} boxes' + (f', divided by {s.scale:g} ({"inferred from the largest number of the file" if s.inferred else "as given"})' if s.boxes else ''), *([f'left out, each under one reason\n{table(s.excluded)}'] if left else []),
         'defects (a record may have several)', '\n'.join(f'  {n:8,}  {k} ({DEFECTS[k][0]})' for k, n in s.defects.most_common()) or '         0',
         f'keyframes\n{table(s.frames)}', f'tasks\n{table(s.tasks)}'])
+
+# %% ../../nbs/4_evaluation/47b_defects.ipynb #6a7dc6d4
+def described(
+    path:Path,       # A published file, test or train
+    folder:str='',   # Folder with the videos; empty when there are none
+    opened:bool=False, # Open the videos to place keyframes
+    report:str='',   # CSV to write all defects to
+    scale:float=0,   # What boxes were multiplied by; 0 to infer it
+    store:str='',    # Database that keeps what was found in videos
+)->str: # Text for a terminal
+    "What a published file holds"
+    if opened and not folder: raise Stop('videos can be opened only in a folder: name it with --videos')
+    if not Path(path).is_file(): raise Stop(f'there is no file {path}')
+    media = Media(folder, store) if folder else None
+    try: s = survey(path, media if opened else None, scale, report or None)
+    except ValueError as e: raise Stop(str(e)) from None
+    return report_text(s) + (f'\nvideos in {folder}\n{coverage_table(coverage(s.paths.elements(), media))}' if media else '') + (f'\nevery defect: {report}' if report else '')
