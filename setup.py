@@ -1,4 +1,4 @@
-"""The wheel carries the notebooks, as `espresso/nbs`, so that an installed espresso can run them. All else is in pyproject.toml."""
+"""The wheel carries the notebooks, as `espresso/nbs`, so that an installed espresso can run them, and what the paper reports, as `espresso/papers`. All else is in pyproject.toml."""
 import shutil
 from pathlib import Path
 from setuptools import setup
@@ -8,6 +8,6 @@ class build_with_notebooks(build_py):
     def run(self):
         super().run()
         if self.editable_mode: return
-        shutil.copytree('nbs', Path(self.build_lib)/'espresso'/'nbs', dirs_exist_ok=True, ignore=shutil.ignore_patterns('.*', '_*'))
+        for folder in 'nbs', 'papers': shutil.copytree(folder, Path(self.build_lib)/'espresso'/folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns('.*', '_*'))
 
 setup(cmdclass={'build_py': build_with_notebooks})

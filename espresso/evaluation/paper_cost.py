@@ -5,10 +5,12 @@
 # %% auto #0
 __all__ = ['UNIFORM', 'SELECTED', 'TABLE4', 'seen_at', 'table1_flops', 'by_share', 'hybrid', 'table4_memory']
 
-# %% ../../nbs/4_evaluation/44a_paper_cost.ipynb #7bee6752
+# %% ../../nbs/4_evaluation/44a_paper_cost.ipynb #11a06815
+from functools import lru_cache
 from .cost import Shape, architectures, configuration, cost, memory, shape
 
-# %% ../../nbs/4_evaluation/44a_paper_cost.ipynb #86ed59c1
+# %% ../../nbs/4_evaluation/44a_paper_cost.ipynb #ab71ab7f
+@lru_cache # a table asks for the same model many times
 def seen_at(
     name:str,       # As in Table 1
     convention:str, # `paper`: 256 tokens for a frame; `true`: the model's own
@@ -32,7 +34,7 @@ def table1_flops(
         rows.append(dict(model=name, frames=entry['frames'], tokens=s.tokens, reported=entry['table1'], computed=whole, off=whole/entry['table1'] - 1, **parts))
     return rows
 
-# %% ../../nbs/4_evaluation/44a_paper_cost.ipynb #adc2d61c
+# %% ../../nbs/4_evaluation/44a_paper_cost.ipynb #90abc060
 UNIFORM = {'InternVL2': (73.23, 16), 'LongVA': (465.44, 128), 'LLaVA-N-i': (62.78, 16)} # TFLOPs and frames of the uniform rows of Table 5
 SELECTED = (('Table 5', 'InternVL2', '1B/0.5B', 2.77, 12.68), ('Table 5', 'InternVL2', '1B/1.5B', 2.36, 10.80), ('Table 5', 'LongVA', '1B/0.5B', 2.77, 10.07),
             ('Table 5', 'LongVA', '1B/1.5B', 2.36, 8.58), ('Table 5', 'LLaVA-N-i', '1B/0.5B', 2.77, 10.86), ('Table 5', 'LLaVA-N-i', '1B/1.5B', 2.36, 9.26), ('Table 1', 'LLaVA-N-i', 'Ours', 2.36, 9.26))
@@ -41,7 +43,7 @@ def by_share()->list[dict]: # table, model, selector, frames, reported, computed
     "The TFLOPs of selected frames, from their uniform row alone"
     return [dict(table=t, model=m, selector=s, frames=f, reported=r, computed=UNIFORM[m][0]*f/UNIFORM[m][1]) for t, m, s, f, r in SELECTED]
 
-# %% ../../nbs/4_evaluation/44a_paper_cost.ipynb #85279c72
+# %% ../../nbs/4_evaluation/44a_paper_cost.ipynb #d0e8f63a
 def hybrid(
     questions:int=1,          # Questions for one video
     frames:int=16,            # Frames described
@@ -52,14 +54,14 @@ def hybrid(
     chooser:str='Qwen-0.5B',  # Or `Qwen-1.5B`
 )->dict: # describing, choosing, reasoning, writing, whole: TFLOPs for one question
     "The whole method's operations for one question"
-    eye, side = shape(configuration('InternVL2-1B'), 448), seen_at('LLaVA-N-Inter', 'paper')
+    eye, side = seen_at('InternVL2-1B', 'paper'), seen_at('LLaVA-N-Inter', 'paper')
     describing = frames*sum(cost(eye, 1, 70, caption).values())/questions
     choosing = sum(cost(seen_at(chooser, 'true'), 0, frames*caption + instruction, round(kept*caption)).values())
     parts = cost(side, kept, 54, reply)
     found = dict(describing=describing, choosing=choosing, reasoning=sum(parts.values()) - parts['writing'], writing=parts['writing'])
     return {k: x/1e12 for k, x in found.items()} | dict(whole=sum(found.values())/1e12)
 
-# %% ../../nbs/4_evaluation/44a_paper_cost.ipynb #741c4c06
+# %% ../../nbs/4_evaluation/44a_paper_cost.ipynb #a8e23a7a
 TABLE4 = (('Uniform', 8, 40), ('GT', 2.98, 15), ('1B/1.5B', 2.77, 14), ('1B/0.5B', 2.36, 12)) # selector, frames, third term in GB
 
 def table4_memory(
