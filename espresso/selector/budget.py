@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['Budget', 'budget', 'Limit', 'limit', 'affordable', 'Chosen', 'Selection', 'even', 'cut']
 
-# %% ../../nbs/2_selector/21_budget.ipynb #95d274dd
+# %% ../../nbs/2_selector/21_budget.ipynb #a1add945
 import re
 from dataclasses import dataclass, field, replace
 import numpy as np
 from ..records import Frame, Stop
 from .index import Cost, Index
 
-# %% ../../nbs/2_selector/21_budget.ipynb #c05fa519
+# %% ../../nbs/2_selector/21_budget.ipynb #6efbbd44
 @dataclass(frozen=True)
 class Budget:
     "What a question may cost"
@@ -25,6 +25,7 @@ class Budget:
     frame_flops: float = 62.78e12/16 # Operations of a frame in that model
     frame_seconds: float = 0.     # Seconds of a frame in that model
 
+# %% ../../nbs/2_selector/21_budget.ipynb #470ba4c7
 def budget(
     text, # `frames=4`, `frames<=4`, `tokens=1024`, `flops=2e13,frames=8`, `seconds=1.5`; a number of frames, or a `Budget`
 )->Budget:
@@ -44,7 +45,7 @@ def budget(
     if not found.keys() & {'frames', 'tokens', 'flops', 'seconds'}: raise Stop('the budget names no ceiling: give frames, tokens, flops or seconds')
     return Budget(**found)
 
-# %% ../../nbs/2_selector/21_budget.ipynb #60bcb025
+# %% ../../nbs/2_selector/21_budget.ipynb #98d22732
 @dataclass(frozen=True)
 class Limit:
     "What a strategy may do for one question"
@@ -70,7 +71,7 @@ def limit(
     left = [(b.flops or float('inf')) - most*b.frame_flops*bool(b.flops), (b.seconds or float('inf')) - most*b.frame_seconds]
     return Limit(most, exact, *left, index.meter.spent, note)
 
-# %% ../../nbs/2_selector/21_budget.ipynb #f77f4093
+# %% ../../nbs/2_selector/21_budget.ipynb #f8b30298
 def affordable(
     index:Index,   # The video
     kind:str,      # `captioned` or `viewed`
@@ -89,7 +90,7 @@ def affordable(
         make(some)
     return ks
 
-# %% ../../nbs/2_selector/21_budget.ipynb #6d870dec
+# %% ../../nbs/2_selector/21_budget.ipynb #4dde91f4
 @dataclass(frozen=True)
 class Chosen:
     "What a strategy says"
@@ -114,6 +115,7 @@ class Selection:
     @property
     def indices(self)->list[int]: return [f.index for f in self.frames]
 
+# %% ../../nbs/2_selector/21_budget.ipynb #87e9f350
 def even(
     n:int,    # How many there are
     most:int, # How many to take
