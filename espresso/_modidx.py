@@ -784,8 +784,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'espresso/evaluation/toolkits.py'),
                                               'espresso.evaluation.toolkits._task': ( '4_evaluation/toolkits.html#_task',
                                                                                       'espresso/evaluation/toolkits.py'),
-                                              'espresso.evaluation.toolkits._value': ( '4_evaluation/toolkits.html#_value',
-                                                                                       'espresso/evaluation/toolkits.py'),
                                               'espresso.evaluation.toolkits.choices': ( '4_evaluation/toolkits.html#choices',
                                                                                         'espresso/evaluation/toolkits.py'),
                                               'espresso.evaluation.toolkits.closed_check': ( '4_evaluation/toolkits.html#closed_check',
