@@ -3,7 +3,8 @@ import json
 from pathlib import Path
 import numpy as np, pytest
 from hypothesis import given, settings, strategies as st
-from espresso.dataset.exchange import TEST_KEYS, TRAIN_KEYS, foreign, items_by_video, publish, read_items, read_records, record, write_dataset, write_records
+from espresso.evaluation.official import JsonList, as_item, read_published
+from espresso.dataset.exchange import TEST_KEYS, TRAIN_KEYS, items_by_video, publish, read_items, read_records, record, write_dataset, write_records
 from espresso.dataset.hub import card, frame_folders
 from espresso.dataset.markup import Mention, from_centre, mark, parse_markup, plain, to_centre
 from espresso.records import BenchmarkItem, Caption, Evidence, Frame, FrameGroup, KeyItem, QAPair, Verdict, Video, content_id
@@ -71,13 +72,16 @@ def test_an_official_file_is_read_as_it_stands_and_becomes_rows(tmp_path):
     records = read_records(path)
     assert json.dumps(records, ensure_ascii=False) == path.read_text(encoding='utf-8')
     video = Video('id', 'XD-Violence/Election.2005__#00-05-30_00-06-56_label_A.mp4', 'XD-Violence', 86., 24., 2064, 640, 360, 'h264')
-    row = foreign(records[0], video)
+    class OneVideo:
+        def of(self, path): return video, 'path'
+    row = as_item(next(read_published(JsonList(path), media=OneVideo())))
     assert [c.frame.time_s for c in row.evidence.core] == [20., 22.] and row.options[row.correct] == 'c' and row.split == 'test'
     assert row.evidence.items == (KeyItem('boat', Frame('id', 480, 20.), None, 0., 0.),)
     write_records(tmp_path/'ours.json', [row], {'id': video})
     ours, = read_records(tmp_path/'ours.json')
-    same = set(TEST_KEYS) - {'core_frames_paths', 'key_items'}
+    same = set(TEST_KEYS) - {'core_frames_paths', 'key_items', 'task'}
     assert {k: ours[k] for k in same} == {k: OFFICIAL[0][k] for k in same}
+    assert ours['task'] == 'Causal Inference' # the leaderboard's name for it is Causal Analysis
     assert [Path(p).name for p in ours['core_frames_paths']] == ['480.jpg', '528.jpg']
 
 

@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['TEST_KEYS', 'TRAIN_KEYS', 'record', 'record_key', 'option_text', 'remainder', 'restore', 'write_records',
-           'read_records', 'read_items', 'foreign', 'conversation', 'save_frames', 'publish', 'write_dataset',
-           'items_by_video']
+           'read_records', 'read_items', 'conversation', 'save_frames', 'publish', 'write_dataset', 'items_by_video']
 
 # %% ../../nbs/1_dataset/16_exchange.ipynb #a09d41c4
 import copy, json, re
@@ -13,8 +12,8 @@ from pathlib import Path
 from PIL import Image
 from .curation import video_folder
 from .hub import DatasetRow, card, flat, frame_folders, frame_path
-from .markup import Mention, from_centre, mark, parse_markup, plain
-from ..records import BenchmarkItem, Caption, Evidence, Frame, FrameGroup, KeyItem, QAPair, Verdict, Video, as_dict, content_id, from_dict, replace_file, write_jsonl, write_parquet
+from .markup import mark, plain
+from ..records import BenchmarkItem, Frame, Video, as_dict, content_id, from_dict, replace_file, write_jsonl, write_parquet
 from ..video import read_frames
 
 # %% ../../nbs/1_dataset/16_exchange.ipynb #97decc66
@@ -119,38 +118,9 @@ def read_items(
     rests = json.loads(Path(path).with_suffix('.espresso.json').read_text(encoding='utf-8'))
     rows = []
     for n, r in enumerate(read_records(path)):
-        if record_key(r) not in rests: raise ValueError(f'{path}, record {n} ({r["question"]!r}): {Path(path).with_suffix(".espresso.json").name} knows nothing of it; read it as a foreign record with `foreign`')
+        if record_key(r) not in rests: raise ValueError(f'{path}, record {n} ({r["question"]!r}): {Path(path).with_suffix(".espresso.json").name} knows nothing of it; a file of the authors is read by espresso.evaluation.official')
         rows.append(restore(r, rests[record_key(r)]))
     return rows
-
-# %% ../../nbs/1_dataset/16_exchange.ipynb #a87ada96
-def _first(r, *keys):
-    "Value of the first key there is"
-    return next((r[k] for k in keys if k in r), [])
-
-def foreign(
-    r:dict,          # A record of the authors' files
-    video:Video,     # Its video, found by `video_path`
-    scale:float=100, # From `infer_scale` over the whole file
-)->BenchmarkItem: # The row, with `published` as the author of everything
-    "A published record as a row"
-    frames = []
-    for p in _first(r, 'core_frames_paths', 'keyframes_path', 'keyframe_path', 'path'):
-        stem = Path(p).stem
-        if not stem.isdigit() or int(stem) >= video.frames: raise ValueError(f'{r["video_path"]}: the keyframe {p} names no frame of its video, which has {video.frames}')
-        frames.append(Frame(video.id, int(stem), int(stem)/video.fps if video.fps else 0.))
-    texts = _first(r, 'core_frames_captions', 'keyframes_caption', 'keyframe_caption', 'caption')
-    if not frames or len(texts) != len(frames): raise ValueError(f'{r["video_path"]}: {len(frames)} keyframes and {len(texts)} captions of them')
-    core = tuple(sorted((Caption(f, t, 'published') for f, t in zip(frames, texts)), key=lambda c: c.frame.index))
-    items = []
-    for m in parse_markup(r['evidence']):
-        if isinstance(m, Mention):
-            for i, b in enumerate(m.numbers() or [None]): items.append(KeyItem(m.name, core[min(i, len(core)-1)].frame, from_centre(b, scale) if b else None, 0., 0.))
-    qa = QAPair(content_id(video.id, r['question'], r['answer']), r['question'], r['answer'], FrameGroup(content_id(video.id, texts), video.id, 0, core), core, 'published', Verdict(True, 'ok', 'a published record, not checked here', 'published'))
-    text = plain(r['evidence'])
-    options = tuple(option_text(o) for o in r.get('options', []))
-    right = ord(r['correct_answer'][1])-65 if options else -1
-    return BenchmarkItem(qa.id, Evidence(content_id(qa.id, text), qa, core, tuple(items), text, 'published'), r['task'], 'test' if options else 'train', options, right, 'published')
 
 # %% ../../nbs/1_dataset/16_exchange.ipynb #8e85bbae
 def conversation(
