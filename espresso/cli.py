@@ -28,6 +28,38 @@ def _ask_options(q):
     q.add_argument('--sheet', metavar='FILE', default='', help='PNG of the frames with boxes; by default <video>-answer.png')
     q.add_argument('--direct', action='store_true', help='answer straight away, without evidence')
 
+def _eval_options(e):
+    e.add_argument('model', metavar='MODEL', nargs='?', default='', help='hf:ID-or-folder[?adapter=DIR&bits=4&limit=512] or openai:NAME[?base_url=URL&temperature=0]')
+    e.add_argument('bench', metavar='BENCH', nargs='?', default='', help='folder of a run, or a published test file (.json)')
+    e.add_argument('--videos', metavar='DIR', default='', help='folder of the videos')
+    e.add_argument('--out', metavar='DIR', default='', help='folder of the trial; by default outputs/eval/<model>-<hash>, and replies are shared by all trials there')
+    e.add_argument('--first', metavar='N', type=int, default=0, help='ask only the first so many questions')
+    e.add_argument('--frames', metavar='HOW', help='uniform:8, fps:1:16, or core for the annotated core frames')
+    e.add_argument('--conditions', metavar='LIST', help='of close-ended questions: video, "video + evidence", blind, "evidence only"')
+    e.add_argument('--order', choices=['file', 'shuffle', 'circular'], help='of the options')
+    e.add_argument('--seed', type=int, help='of whatever is drawn')
+    e.add_argument('--judge', metavar='JUDGE', help='chat:NAME[?base_url=URL]; without one, words in common stand in')
+    e.add_argument('--rounds', metavar='N', type=int, help='how often each answer is graded')
+    e.add_argument('--examine', action='store_const', const=True, help='examine the judge: what place and length matter to it')
+    e.add_argument('--embedder', metavar='NAME', help='sentence encoder of Algorithm 1; the paper does not name its own, local:BAAI/bge-m3 is what it uses elsewhere')
+    e.add_argument('--bar', type=float, help='of Algorithm 1; 0.8')
+    e.add_argument('--models', action='store_true', help='list the published models and how each is run')
+
+# %% ../nbs/9_cli/90_cli.ipynb #3585aaa3
+def _select_options(f):
+    f.add_argument('video')
+    f.add_argument('question')
+    f.add_argument('--budget', default='frames=4', help='frames=4, or a ceiling: frames<=4, tokens=1024, flops=2e13, seconds=1.5')
+    f.add_argument('--strategy', metavar='NAME', default='', help='how to choose; by default the best that the models allow')
+    f.add_argument('--fps', type=float, default=1., help='frames looked at each second')
+    f.add_argument('--index', metavar='DIR', default='', help='folder of what is known of the video; by default below the outputs')
+    f.add_argument('--rebuild', action='store_true', help='forget what that folder holds')
+    f.add_argument('--sheet', metavar='FILE', default='', help='PNG of the frames and scores; by default <video>-frames.png')
+    f.add_argument('--frames', metavar='FILE', default='', help='JSON Lines of frame numbers to write, for an evaluator')
+    for kind, usual in dict(captioner='offline', embedder='offline', viewer='', reader='', chat='').items():
+        f.add_argument(f'--{kind}', metavar='MODEL', default=usual, help=f'which {kind}' + (f'; {usual} by default' if usual else ''))
+
+# %% ../nbs/9_cli/90_cli.ipynb #d3853a9a
 def parser()->argparse.ArgumentParser:
     "The commands and their options"
     p = argparse.ArgumentParser(prog='espresso', description='Video reasoning data: from a folder of videos to questions, answers and evidence.')
@@ -41,6 +73,9 @@ def parser()->argparse.ArgumentParser:
     r.add_argument('-p', nargs=2, action='append', default=[], metavar=('NAME', 'VALUE'), help='set a parameter; `espresso stages` lists them')
     q = sub.add_parser('ask', help='ask a model about a video: evidence with times and boxes, then the answer')
     _ask_options(q)
+    _eval_options(sub.add_parser('eval', help='try a model: open answers, close-ended ones, grades of a judge, each with its interval'))
+    f = sub.add_parser('select', help='choose the few frames of a video that answer a question')
+    _select_options(f)
     w = sub.add_parser('world', help='render sample videos with everything known about them')
     w.add_argument('folder')
     w.add_argument('--clips', type=int, default=WORLD_KEYS['world_clips'])
@@ -118,6 +153,18 @@ def _ask(a):
     print('\n', file=sys.stderr)
     print(f'{in_words(p)}\n\n{sheet}')
 
+def _eval(a):
+    from espresso.trial.command import tried # likewise
+    print(tried(vars(a), Path(settings()['outputs'])/'eval', _watcher()))
+
+# %% ../nbs/9_cli/90_cli.ipynb #20b15253
+def _select(a):
+    from espresso.selector.handover import selected # models are loaded only where they are needed
+    folder = a.index or Path(settings()['outputs'])/'index'/Path(a.video).stem
+    models = {kind: getattr(a, kind) for kind in ('captioner', 'embedder', 'viewer', 'reader', 'chat')}
+    _, words, sheet = selected(a.video, a.question, a.budget, a.strategy, folder, a.sheet, a.frames, fps=a.fps, rebuild=a.rebuild, **models)
+    print(f'{words}\n\n{sheet}')
+
 def _doctor(a): print('\n'.join([*doctor.machine(), '', doctor.report(doctor.checkup(a.profiles))]))
 
 def main(
@@ -128,6 +175,8 @@ def main(
     try:
         if a.command == 'run': _run(a)
         elif a.command == 'ask': _ask(a)
+        elif a.command == 'eval': _eval(a)
+        elif a.command == 'select': _select(a)
         elif a.command == 'world': _world(a.folder, a.clips, a.seed)
         elif a.command == 'doctor': _doctor(a)
         else: _stages(a)
