@@ -105,7 +105,7 @@ def wilson(
     "Interval of a share where each question counts alone; for published figures, of which nothing else is known"
     z, p = NormalDist().inv_cdf((1+level)/2), right/n
     middle, half = (p + z*z/2/n)/(1+z*z/n), z/(1+z*z/n)*math.sqrt(p*(1-p)/n + z*z/4/n/n)
-    return max(0., middle-half), min(1., middle+half)
+    return max(0., min(p, middle-half)), min(1., max(p, middle+half)) # The share itself lies within, also after rounding
 
 # %% ../../nbs/4_evaluation/43_stats.ipynb #9bff8e09
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def interval(
         half = _reach(s, n, value, error, share, level, resamples, seed)*error
         if share: low, high = (1/(1 + math.exp(-math.log(value/(1-value)) + side*half/value/(1-value))) for side in (1, -1))
         else: low, high = value-half, value+half
-    return Interval(value, low, high, error, len(values), len(s), level)
+    return Interval(value, min(low, value), max(high, value), error, len(values), len(s), level)
 
 # %% ../../nbs/4_evaluation/43_stats.ipynb #2f3afb1b
 def mcnemar(
