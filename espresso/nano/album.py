@@ -24,7 +24,7 @@ class Page:
     number: int                        # Of the scene
     seed: int                          # Of the world
     pictures: np.ndarray               # uint8 `[frames, side, side, 3]`
-    captions: tuple[str, ...]          # One for each frame
+    captions: tuple[str, ...]          # All there is to say, one for each frame
     moments: tuple[Moment, ...]        # The same, sentence by sentence
     boxes: tuple[dict[str, Box], ...]  # Names and boxes, one for each frame
 
@@ -36,9 +36,9 @@ def page(
 )->Page:
     "Draw frames of a scene"
     scene, rng = make_scene(number, seed), random.Random(f'album {seed} {number}')
-    times = sorted(round(rng.uniform(0, scene.seconds - .06), 1) for _ in range(frames))
-    pictures = np.stack([small(scene.draw(t), side) for t in times])
-    return Page(number, seed, pictures, tuple(scene.caption(t) for t in times), tuple(moments(scene, times)), tuple(scene.boxes(t) for t in times))
+    ms = moments(scene, rng.sample([k/10 for k in range(int(10*scene.seconds))], frames))
+    pictures = np.stack([small(scene.draw(m.time), side) for m in ms])
+    return Page(number, seed, pictures, tuple(' '.join(m.sentences) for m in ms), tuple(ms), tuple(scene.boxes(m.time) for m in ms))
 
 def small(
     image:np.ndarray, # uint8 `[h, w, 3]`

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SIDE', 'PATCH', 'TOKENS', 'IMAGE', 'build', 'save', 'ids_of', 'collate', 'forward', 'reply_loss', 'exact',
-           'caption_sample', 'talk_sample', 'boxed', 'look_sample', 'read_sample', 'raise_model', 'samples_for']
+           'caption_sample', 'talk_sample', 'boxed', 'look_sample', 'cell_words', 'speak', 'read_sample', 'raise_model',
+           'samples_for']
 
 # %% ../../nbs/3_nano/32d_base.ipynb #4254416b
 import json, random, re
@@ -14,9 +15,11 @@ from torch import nn
 from transformers import GotOcr2ImageProcessorPil, InternVLConfig, InternVLForConditionalGeneration, InternVLVisionConfig, Qwen2Config
 from ..dataset.markup import mark
 from .album import Page
+from .eye import patch_labels
 from .learning import learn
 from .steps import ship
-from .texts import DESCRIBE, SPECIAL, Moment, colour, count, doing, earlier, echo, moments, parts, plain_question, retell, sort, true, who
+from .texts import bare_question, colour, count, doing, moments, parts, plain_question, retell, story, true, who
+from .words import DESCRIBE, SPECIAL
 from ..reasoner.model import frame_tag
 from ..records import Frame, KeyItem
 from ..world.render import make_scene
@@ -34,7 +37,7 @@ def build(
     "InternVL at toy size"
     (vw, vl), (tw, tl) = vision, text
     eye = InternVLVisionConfig(hidden_size=vw, intermediate_size=3*vw, num_hidden_layers=vl, num_attention_heads=vw//32, image_size=[SIDE]*2, patch_size=[PATCH]*2, layer_scale_init_value=1.)
-    words = Qwen2Config(vocab_size=len(tok), hidden_size=tw, intermediate_size=5*tw//2, num_hidden_layers=tl, num_attention_heads=tw//32, num_key_value_heads=tw//32, max_position_embeddings=4096,
+    words = Qwen2Config(vocab_size=len(tok), hidden_size=tw, intermediate_size=2*tw, num_hidden_layers=tl, num_attention_heads=tw//32, num_key_value_heads=tw//32, max_position_embeddings=4096,
                         pad_token_id=tok.pad_token_id, eos_token_id=tok.eos_token_id, bos_token_id=None, tie_word_embeddings=True)
     return InternVLForConditionalGeneration(InternVLConfig(vision_config=eye, text_config=words, image_token_id=tok.convert_tokens_to_ids(SPECIAL['context_image_token']), image_seq_length=TOKENS, tie_word_embeddings=True))
 
@@ -61,8 +64,8 @@ def ids_of(
 )->tuple[list[int], list[int]]: # Tokens, and the same with -100 where nothing is to be learnt
     "A conversation as tokens"
     ids, targets = [], []
-    for said, reply in turns:
-        before = tok(_USER.format(said).replace(IMAGE, _SHOWN), add_special_tokens=False)['input_ids']
+    for k, (said, reply) in enumerate(turns):
+        before = tok('\n'*(k > 0) + _USER.format(said).replace(IMAGE, _SHOWN), add_special_tokens=False)['input_ids']
         after = tok(reply, add_special_tokens=False)['input_ids'] + [tok.eos_token_id]
         ids += before + after; targets += [-100]*len(before) + after
     return ids, targets
@@ -82,18 +85,21 @@ def collate(
 
 # %% ../../nbs/3_nano/32d_base.ipynb #b71b9f2b
 def forward(model, batch):
-    "Logits and targets at the reply's places"
+    "Last hidden states, and where the reply's tokens come next"
     hidden = model.model(**{k: v for k, v in batch.items() if k != 'labels'}, use_cache=False).last_hidden_state[:, :-1]
-    at = batch['labels'][:, 1:] >= 0
-    return model.lm_head(hidden[at]), batch['labels'][:, 1:][at], at
+    return hidden, batch['labels'][:, 1:] >= 0
 
 def reply_loss(
     model:InternVLForConditionalGeneration,
-    batch:dict, # From `collate`
+    batch:dict,      # From `collate`
+    said:float=.5,   # Weight of the loss of what is said to the model
 )->torch.Tensor:
-    "Mean cross-entropy of the reply's tokens"
-    logits, targets, _ = forward(model, batch)
-    return nn.functional.cross_entropy(logits, targets)
+    "Mean cross-entropy of the reply's tokens, and with less weight of the other words"
+    hidden, reply = forward(model, batch)
+    goals = batch['input_ids'][:, 1:]
+    other = ~reply & batch['attention_mask'][:, 1:].bool() & (goals != model.config.image_token_id)
+    def loss(at): return nn.functional.cross_entropy(model.lm_head(hidden[at]), goals[at])
+    return loss(reply) + (said*loss(other) if said else 0)
 
 def exact(
     model:InternVLForConditionalGeneration,
@@ -105,8 +111,9 @@ def exact(
     right = []
     with torch.inference_mode():
         for i in range(0, len(samples), size):
-            logits, targets, at = forward(model, collate(tok, samples[i:i+size]))
-            wrong = torch.zeros(at.shape, dtype=torch.bool); wrong[at] = logits.argmax(-1) != targets
+            batch = collate(tok, samples[i:i+size])
+            hidden, reply = forward(model, batch)
+            wrong = torch.zeros(reply.shape, dtype=torch.bool); wrong[reply] = model.lm_head(hidden[reply]).argmax(-1) != batch['labels'][:, 1:][reply]
             right += (~wrong.any(1)).tolist()
     return right
 
@@ -149,6 +156,16 @@ def look_sample(
     shown, done = ''.join(f'{frame_tag(page.moments[k].time)}{IMAGE}\n' for k in ks), [_task(page, ks, rng) for _ in range(turns)]
     return [(shown + done[0][0], done[0][1]), *done[1:]], page.pictures[ks]
 
+_ORDER = 'Tell in order what is seen of the {}.', 'The {} from frame to frame, with boxes.', 'Go through the frames: what about the {}?'
+
+def _in_order(page, ks, name):
+    "What is newly said of a thing from frame to frame, with its boxes"
+    new, out = set(), []
+    for k in ks:
+        for s in page.moments[k].sentences:
+            if parts(s)[0] == f'the {name}' and s not in new: new.add(s); out.append(boxed(page, k, s, 1))
+    return out
+
 def _task(page, ks, rng):
     "What is said, and the reply"
     ms, task, k = [page.moments[k] for k in ks], rng.random(), rng.choice(ks)
@@ -158,39 +175,66 @@ def _task(page, ks, rng):
     if task < .55 and (told_of := [(n, s) for n in names for s in page.moments[k].sentences if parts(s)[0] == f'the {n}']):
         name, s = rng.choice(told_of); return rng.choice(_BOXES).format(name, t), boxed(page, k, s)
     if task < .65 and (past := retell(make_scene(page.number, page.seed), ms, rng)): return past
+    if task < .8 and names and (facts := _in_order(page, ks, name := rng.choice(names))): return rng.choice(_ORDER).format(name), told(facts)
     return plain_question(ms, rng)[1:]
+
+# %% ../../nbs/3_nano/32d_base.ipynb #b8849132
+def cell_words(
+    tok,       # The tokenizer
+    page:Page, # Frames of a scene
+    k:int,     # Which frame
+)->np.ndarray: # float32 `[TOKENS, words]`, 0 or 1
+    "Names, and phrases of what is said of them, where the things are"
+    names, said = sorted(page.boxes[k]), {}
+    for s in page.moments[k].sentences:
+        thing, verb, what = parts(s)
+        said.setdefault(thing.removeprefix('the '), []).append(f' {verb} {what}')
+    cells = patch_labels(page, k, {n: i for i, n in enumerate(names)}, SIDE//PATCH//2, labels=lambda page, k: {n: {n} for n in names})
+    out = np.zeros((TOKENS, len(tok)), np.float32)
+    for i, n in enumerate(names):
+        words = tok(f' {n}', add_special_tokens=False)['input_ids']
+        for what in said.get(n, ()): words += [w for w in tok(what, add_special_tokens=False)['input_ids'] if tok.convert_ids_to_tokens(w).startswith((' is', ' are'))]
+        out[np.ix_(cells[:, i] > 0, words)] = 1
+    return out
+
+def speak(
+    model:InternVLForConditionalGeneration, # Its tower and projector are trained in place
+    tok,               # Its tokenizer
+    pages:list[Page],  # To learn from
+    steps:int,         # How many
+    seed:int=0,        # Chooses frames
+    curve:Path|None=None, # JSON Lines
+    batch:int=32,      # Frames a step
+)->list[dict]: # The curve
+    "Teach picture tokens to say the words of what they show"
+    words = model.get_input_embeddings().weight.detach()
+    sharp, words, rng = 8/words.norm(dim=1).mean(), nn.functional.normalize(words), random.Random(seed)
+    learner = nn.ModuleDict(dict(vision_tower=model.model.vision_tower, projector=model.model.multi_modal_projector)); learner.bias = nn.Parameter(torch.full((len(tok),), -5.))
+    def loss(step):
+        frames = [(p, rng.randrange(len(p.moments))) for p in rng.sample(pages, min(batch, len(pages)))]
+        x = torch.from_numpy(np.stack([p.pictures[k] for p, k in frames])).permute(0, 3, 1, 2).float()/127.5 - 1
+        truth = torch.from_numpy(np.stack([cell_words(tok, p, k) for p, k in frames]))
+        tokens = model.model.get_image_features(pixel_values=x).pooler_output.reshape(len(frames), TOKENS, -1)
+        return nn.functional.binary_cross_entropy_with_logits(sharp*tokens @ words.T + learner.bias, truth, reduction='sum')/truth.sum() + 1e-4*tokens.square().sum(-1).mean()
+    return learn(learner, loss, steps, curve, name='speak', gentle='vision_tower')
 
 # %% ../../nbs/3_nano/32d_base.ipynb #5ccc0f41
 def read_sample(
     number:int,        # Of a scene
     seed:int,          # Of its world
     rng:random.Random, # Chooses
-    turns:int=4,       # Questions over the same text
+    turns:int=8,       # Questions over the same text
 ): # Turns, no pictures
     "Plain questions over a text"
-    task, scene = rng.random(), make_scene(number, seed)
-    times = [rng.uniform(0, scene.seconds - .1) for _ in range(rng.choice((1, 2, 2, 3, 3, 4)))]
-    ms = moments(scene, sorted({round(t, 1) for t in times}))
-    if task < .6:
+    scene = make_scene(number, seed)
+    if rng.random() < .7:
+        text, facts = story(scene, rng)
+        done = [bare_question(facts, rng)[1:] for _ in range(turns)]
+    else:
+        ms = moments(scene, [rng.uniform(0, scene.seconds - .1) for _ in range(rng.choice((1, 2)))])
         text = '\n'.join(f'At {m.time:.1f} s: ' + ' '.join(m.sentences) for m in ms)
         done = [(rng.random() < .15 and retell(scene, ms, rng)) or plain_question(ms, rng)[1:] for _ in range(turns)]
-    else: text, done = _story(ms, rng, turns)
     return [(f'{text}\n{done[0][0]}', done[0][1]), *done[1:]], None
-
-def _story(ms, rng, turns):
-    "Some facts in order, told as evidence is, and questions that need no times"
-    facts = [(m, s) for m in ms for s in rng.sample(m.sentences, min(len(m.sentences), rng.choice((1, 1, 2))))][:4]
-    own, kinds, done = [Moment(m.time, (s,)) for m, s in facts], (who, sort, earlier) if len({s for _, s in facts}) > 1 else (who,), []
-    while len(done) < turns:
-        _, said, reply = plain_question(own, rng, kinds)
-        if not re.search(r' at \d', said): done.append((said, reply))
-        elif len(facts) > 1: facts = facts[:-1]; own = own[:-1]
-    text = told([s for _, s in facts])
-    if rng.random() < .5:
-        names = sorted({parts(s)[0].removeprefix('the ') for m, _ in facts for s in m.sentences})
-        def box(): return tuple(sorted(rng.uniform(0, .5) for _ in range(2))) + tuple(sorted(rng.uniform(.5, 1) for _ in range(2)))
-        text = mark(text, [KeyItem(n, Frame('', 0, 0.), box(), 0., 0.) for n in names], decimals=0)
-    return text, done
 
 # %% ../../nbs/3_nano/32d_base.ipynb #01ea8cb8
 def raise_model(
@@ -217,13 +261,11 @@ def raise_model(
     return learn(model, loss, steps, curve, judge, name, gentle)
 
 def samples_for(
-    tok,              # The tokenizer, whose words the echo repeats
     pages:list[Page], # Frames of scenes
     texts:tuple,      # First and last number of the scenes whose texts are read
     seed:int,         # Their world
 )->dict: # Makers of samples
     "The kinds of sample"
-    words = sorted(w[1:] for w in tok.get_vocab() if w.startswith('Ġ') and len(w) > 3)
     def caption(rng): p = rng.choice(pages); return caption_sample(p, rng.randrange(len(p.moments)))
     def talk(rng): p = rng.choice(pages); return talk_sample(p, rng.randrange(len(p.moments)), rng)
-    return dict(caption=caption, talk=talk, look=lambda rng: look_sample(rng.choice(pages), rng), echo=lambda rng: ([echo(words, rng)], None), read=lambda rng: read_sample(rng.randint(*texts), seed, rng))
+    return dict(caption=caption, talk=talk, look=lambda rng: look_sample(rng.choice(pages), rng), read=lambda rng: read_sample(rng.randint(*texts), seed, rng))

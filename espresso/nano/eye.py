@@ -37,15 +37,16 @@ def patch_labels(
     k:int,             # Which frame
     column:dict,       # From `vocabulary`; labels it lacks are left out
     grid:int,          # Patches in a row
+    labels=labels_of,  # (page, k) -> name -> its labels
 )->np.ndarray: # float32 `[grid*grid, labels]`, 0 or 1
     "Labels of each patch"
     edge, out = np.arange(grid)/grid, np.zeros((grid, grid, len(column)), np.float32)
-    for name, labels in labels_of(page, k).items():
+    for name, its in labels(page, k).items():
         x0, y0, x1, y1 = page.boxes[k][name]
         wide, high = (np.clip(np.minimum(edge + 1/grid, b) - np.maximum(edge, a), 0, None) for a, b in ((x0, x1), (y0, y1)))
         share = np.outer(high, wide)*grid*grid
         inside = share >= min(.4, .9*share.max())
-        for label in labels & column.keys(): out[inside, column[label]] = 1
+        for label in its & column.keys(): out[inside, column[label]] = 1
     return out.reshape(grid*grid, -1)
 
 # %% ../../nbs/3_nano/32c_eye.ipynb #cea8f9d6

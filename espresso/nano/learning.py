@@ -13,7 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 # %% ../../nbs/3_nano/32_learning.ipynb #3582b087
-RATES = dict(words=.03, matrices=.02, rest=.03)
+RATES = dict(words=.02, matrices=.02, rest=.02)
 
 def optimisers(
     model:nn.Module,        # Whose trainable parameters
@@ -53,7 +53,8 @@ def learn(
     for step in (bar := tqdm(range(steps), desc=name, unit='step', disable=None)):
         for o, rates in zip(both, full):
             for g, r in zip(o.param_groups, rates): g['lr'] = r*share(step, steps)
-        now = loss(step); now.backward()
+        with torch.autocast('cpu', torch.bfloat16): now = loss(step)
+        now.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.)
         for o in both: o.step(); o.zero_grad(set_to_none=True)
         since.append(now.item())

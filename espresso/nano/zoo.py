@@ -14,14 +14,14 @@ import torch
 from transformers import AutoTokenizer
 from . import detector
 from .album import album
-from .base import SIDE, build, caption_sample, look_sample, raise_model, read_sample, samples_for, save
+from .base import SIDE, build, caption_sample, look_sample, raise_model, read_sample, samples_for, save, speak
 from .eye import train_eye
 from .labels import cuttings, train_labels
 from .selector import cases, train_selector
-from .texts import tokenizer, world_texts
+from .words import tokenizer, world_texts
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=5000, texts=20000, echo=220, reader=480, eye=2000, base=1100, detector=1500, labels=900, selector=1100)
+PLAN = dict(scenes=5000, texts=20000, reader=2400, eye=1800, speak=500, captioner=2200, base=1500, detector=1500, labels=900, selector=1100)
 LEARN, UNSEEN = 1000, 0
 _EACH = 4 # Frames of a scene
 
@@ -30,6 +30,8 @@ def plan(
 )->dict[str, int]: # Counts, each at least a few
     "A share of the plan"
     return {k: max(4, round(v*share)) for k, v in PLAN.items()}
+
+def _texts(most): rng = random.Random(0); return [read_sample(rng.randint(0, 400), UNSEEN, rng, 1) for _ in range(min(300, most))]
 
 def _alone(seed, threads=1): torch.set_num_threads(threads); torch.manual_seed(seed)
 
@@ -41,11 +43,9 @@ def reader(
 ):
     "The tokenizer, and a model that can read but not see"
     _alone(seed); n = plan(share)
-    texts = world_texts(min(1200, n['scenes']), LEARN); tok = tokenizer(texts); tok.save_pretrained(work/'tokenizer')
-    model, make, rng = build(tok), samples_for(tok, [], (0, n['texts']), LEARN), random.Random(seed + 1)
-    tests = dict(echo=[make['echo'](rng) for _ in range(min(60, n['reader']))], read=[read_sample(rng.randint(0, 400), UNSEEN, rng, 1) for _ in range(min(300, n['reader']))])
-    raise_model(model, tok, [(1, 32, make['echo'])], n['echo'], seed, work/'echo.jsonl', name='echo')
-    raise_model(model, tok, [(.05, 32, make['echo']), (.95, 16, make['read'])], n['reader'], seed, work/'reader.jsonl', tests, 'reader')
+    tok = tokenizer(*world_texts(min(1200, n['scenes']), LEARN)); tok.save_pretrained(work/'tokenizer')
+    model, make = build(tok), samples_for([], (0, n['texts']), LEARN)
+    raise_model(model, tok, [(1, 8, make['read'])], n['reader'], seed, work/'reader.jsonl', dict(read=_texts(n['reader'])), 'reader')
     torch.save(model.state_dict(), work/'reader.pt')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #d5bf92d1
@@ -58,26 +58,29 @@ def eye(
     _alone(seed); n = plan(share)
     pages = album(n['scenes'], LEARN, _EACH, SIDE, workers=1)
     torch.save(pages, work/'pages.pt')
-    tower = build(tokenizer(['a'], 300)).model.vision_tower
+    tower = build(tokenizer(['a'], [], 300)).model.vision_tower
     train_eye(tower, pages, album(min(60, n['scenes']), UNSEEN, _EACH, SIDE, workers=1), n['eye'], seed=seed, curve=work/'eye.jsonl')
     torch.save(tower.state_dict(), work/'eye.pt')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #0ef58f4e
 def base(
     work:Path,   # Where `reader` and `eye` left their work
-    out:Path,    # For the model
+    out:Path,    # For the two models
     share:float, # Of the plan
     seed:int,    # Of all choices
 ):
-    "Captions, talks over a frame, tasks over several, texts"
-    _alone(seed, 2 if share > .1 else 1); n = plan(share)
+    "Captioner, then base"
+    _alone(seed); n = plan(share)
     tok, pages = AutoTokenizer.from_pretrained(work/'tokenizer'), torch.load(work/'pages.pt', weights_only=False)
     model = build(tok)
     model.load_state_dict(torch.load(work/'reader.pt')); model.model.vision_tower.load_state_dict(torch.load(work/'eye.pt'))
-    make, rng, unseen = samples_for(tok, pages, (0, n['texts']), LEARN), random.Random(seed + 1), album(min(60, n['scenes']), UNSEEN, _EACH, SIDE, workers=1)
-    tests = dict(caption=[caption_sample(p, k) for p in unseen for k in range(_EACH)], look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))],
-                 read=[read_sample(rng.randint(0, 400), UNSEEN, rng, 1) for _ in range(min(300, n['base']))])
-    raise_model(model, tok, [(.3, 16, make['talk']), (.2, 32, make['caption']), (.3, 12, make['look']), (.2, 16, make['read'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower')
+    make, rng, unseen = samples_for(pages, (0, n['texts']), LEARN), random.Random(seed + 1), album(min(60, n['scenes']), UNSEEN, _EACH, SIDE, workers=1)
+    speak(model, tok, pages, n['speak'], seed, work/'speak.jsonl')
+    tests = dict(caption=[caption_sample(p, k) for p in unseen for k in range(_EACH)])
+    raise_model(model, tok, [(.55, 32, make['caption']), (.3, 16, make['talk']), (.15, 8, make['read'])], n['captioner'], seed, work/'captioner.jsonl', tests, 'captioner', 'vision_tower')
+    save(model, tok, out/'captioner')
+    tests |= dict(look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(n['base']))
+    raise_model(model, tok, [(.2, 32, make['caption']), (.5, 10, make['look']), (.3, 8, make['read'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower')
     save(model, tok, out/'base')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #294087d3
