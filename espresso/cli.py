@@ -60,6 +60,29 @@ def _select_options(f):
         f.add_argument(f'--{kind}', metavar='MODEL', default=usual, help=f'which {kind}' + (f'; {usual} by default' if usual else ''))
 
 # %% ../nbs/9_cli/90_cli.ipynb #d3853a9a
+def _data_options(sub):
+    o = sub.add_parser('official', help='say what a published JSON file holds, what is wrong with it and which videos are there')
+    o.add_argument('file')
+    o.add_argument('--videos', metavar='DIR', default='', help='folder with the videos somewhere below it')
+    o.add_argument('--open', action='store_true', help='open the videos too, to place keyframes in them')
+    o.add_argument('--report', metavar='CSV', default='', help='write every defect to a file')
+    o.add_argument('--scale', type=float, default=0, help='what boxes were multiplied by; inferred from the whole file when not given')
+    f = sub.add_parser('fetch-members', help='take single videos out of a zip in parts, without joining or unpacking it')
+    f.add_argument('archive', help='the part that ends in .zip, or any part of a zip that was cut up')
+    f.add_argument('names', nargs='*', help='names or ends of paths')
+    f.add_argument('--json', metavar='FILE', default='', help='take the videos that a published file speaks of')
+    f.add_argument('--out', metavar='DIR', default='videos', help='where to put them')
+    f.add_argument('--dry-run', action='store_true', help='only say what would be taken, and which parts must be there for it')
+    t = sub.add_parser('toolkits', help='write a benchmark as tasks of lmms-eval and VLMEvalKit')
+    t.add_argument('bench', metavar='BENCH', help='folder of a run, or a published test file (.json)')
+    t.add_argument('out', metavar='DIR')
+    t.add_argument('--videos', metavar='DIR', default='', help='folder of the videos')
+    t.add_argument('--frames', metavar='HOW', default='uniform:8', help='uniform:8, fps:1:16, core, or a .jsonl of chosen frames with id and times')
+    t.add_argument('--order', choices=['file', 'shuffle'], default='file', help='of the options')
+    t.add_argument('--seed', type=int, default=0, help='of the order')
+    t.add_argument('--evidence', action='store_true', help='hand the evidence over in close-ended questions')
+    t.add_argument('--encoder', metavar='NAME', default='offline', help='sentence encoder of Algorithm 1, as sentence-transformers names it')
+
 def parser()->argparse.ArgumentParser:
     "The commands and their options"
     p = argparse.ArgumentParser(prog='espresso', description='Video reasoning data: from a folder of videos to questions, answers and evidence.')
@@ -76,6 +99,7 @@ def parser()->argparse.ArgumentParser:
     _eval_options(sub.add_parser('eval', help='try a model: open answers, close-ended ones, grades of a judge, each with its interval'))
     f = sub.add_parser('select', help='choose the few frames of a video that answer a question')
     _select_options(f)
+    _data_options(sub)
     w = sub.add_parser('world', help='render sample videos with everything known about them')
     w.add_argument('folder')
     w.add_argument('--clips', type=int, default=WORLD_KEYS['world_clips'])
@@ -167,6 +191,29 @@ def _select(a):
 
 def _doctor(a): print('\n'.join([*doctor.machine(), '', doctor.report(doctor.checkup(a.profiles))]))
 
+def _official(a):
+    from espresso.evaluation.defects import described
+    print(described(a.file, a.videos, a.open, a.report, a.scale, str(Path(settings()['outputs'])/'published.sqlite') if a.open else ''))
+
+def _fetch_members(a):
+    from espresso.evaluation.members import fetch_members, wanted_by
+    if not a.names and not a.json: raise Stop('name the videos to take, or a published file with --json')
+    got = fetch_members(a.archive, a.out, [*a.names, *(wanted_by(a.json) if a.json else ())], a.dry_run)
+    if not a.dry_run: print(f'{got["taken"]} taken out, {got["there"]} were there already, {len(got["lost"])} not in the archive')
+
+def _toolkits(a):
+    from espresso.evaluation.toolkits import times_of, write_toolkits
+    from espresso.trial.bench import Unseen, looks, open_bench
+    bench, times = open_bench(a.bench, a.videos), {}
+    if a.frames.endswith('.jsonl'): times = times_of(a.frames, bench.items)
+    else:
+        choose = looks(a.frames)
+        for i in bench.items:
+            try: times[i.id] = choose(i, bench.files[i.evidence.qa.group.video_id])
+            except Unseen as e: print(f'left out: {i.evidence.qa.question[:80]!r}: {e}')
+    write_toolkits(a.out, bench.items, bench.files, times, a.frames, a.order, a.seed, bench.said, a.evidence, a.encoder)
+    print(f'{len(times)} of {len(bench.items)} questions written; {Path(a.out)/"README.md"} says how they are run')
+
 def main(
     argv:list[str]|None=None, # Arguments; those of the process by default
 )->int: # Exit status
@@ -179,6 +226,7 @@ def main(
         elif a.command == 'select': _select(a)
         elif a.command == 'world': _world(a.folder, a.clips, a.seed)
         elif a.command == 'doctor': _doctor(a)
+        elif a.command in ('official', 'fetch-members', 'toolkits'): {'official': _official, 'fetch-members': _fetch_members, 'toolkits': _toolkits}[a.command](a)
         else: _stages(a)
     except Stop as e: print(f'espresso: {e}', file=sys.stderr); return 2
     except OSError as e: print(f'espresso: {disk(e)}', file=sys.stderr); return 2
