@@ -144,7 +144,8 @@ def _run(a):
     wanted = WORLD_KEYS.keys() | {k for s in chosen(a.only, a.until) for k in stage_parameters(s)}
     doctor.refuse({k: v for k, v in values.items() if k in wanted})
     if not a.videos:
-        if 'captioner' not in typed: values['captioner'] = values.get('world_captioner', WORLD_KEYS['world_captioner'])
+        for k in 'captioner', 'detector', 'matcher':
+            if k not in typed and (own := values.get(f'world_{k}', WORLD_KEYS[f'world_{k}'])): values[k] = own
         root = out/'videos'/'manifest.csv'
         resolve(values, out, root)
         clips, seed = (values.get(k, WORLD_KEYS[k]) for k in ('world_clips', 'world_seed'))

@@ -6,14 +6,14 @@
 __all__ = ['Local', 'Served', 'answerer', 'ask_once']
 
 # %% ../../nbs/6_trial/61_answerers.ipynb #8d3d4750
-import functools, threading
+import functools, threading, time
 from functools import cached_property
 from pathlib import Path
 from typing import Callable
 from ..backends.chat import chat
 from ..backends.request import data_uri
 from ..backends.weights import model_folder, model_name
-from ..contracts import split_spec
+from ..contracts import ReplyError, split_spec
 from ..reasoner.adapter import adapter_name, taught
 from ..reasoner.answers import SIDE
 from ..reasoner.inference import answer
@@ -89,10 +89,17 @@ class Served:
         "Ask it"
         return [self._one(a) for a in asks]
 
+    def _alive(self, error):
+        "Go on when the server answers something else: then it was this question's fault"
+        if self.chat.line.stopped: raise error
+        try: self.chat.reply([{'role': 'user', 'content': [{'type': 'text', 'text': f'Are you there? ({time.time()})'}]}])
+        except Stop: raise error from None
+        raise ReplyError(f'{error}, and then answers another question')
+
     def _one(self, a):
-        import time
         start = time.perf_counter()
-        said, _ = self.chat.reply(self._messages(a))
+        try: said, _ = self.chat.reply(self._messages(a))
+        except Stop as e: self._alive(e)
         text = said['text'].rpartition('</think>')[2].strip()
         return Prediction(a.id, a.question, self.name, tuple(p.frame for p in a.pictures), '', False, text, 'answer' if said['finish'] == 'length' else '',
                           said['prompt_tokens'], 0, said['completion_tokens'], time.perf_counter() - start, 0.)

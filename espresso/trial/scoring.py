@@ -13,7 +13,7 @@ import numpy as np
 from ..contracts import Usage, load
 from ..engine import each, settle
 from ..evaluation.closed import Choice, choice, controls, shares
-from ..evaluation.judge import ASPECTS, WAYS, Grade, agreement, biases, described, grade, judges, of_items, summary as grade_summary
+from ..evaluation.judge import ASPECTS, WAYS, Grade, agreement, biases, described, grade, of_items, summary as grade_summary
 from ..evaluation.objective import beside, nearest, score, sweep
 from ..evaluation.stats import interval
 from ..evaluation.vectors import Vectors
@@ -74,12 +74,11 @@ def by_judge(
     items:list[BenchmarkItem], # What counts
     replies:dict,              # From `ask_all`
     model:str,                 # Who answered
-    plan:Plan,                 # Who judges, how often
-    store,                     # Keeps the judge's replies
+    plan:Plan,                 # How often, how thoroughly
+    chats:list,                # From `judges`, one for each round
     done=lambda: None,         # Called after each
 )->tuple[dict, list[Grade], list[Drop], Usage]: # Result, rows, what was not judged, what it cost now
     "Have open answers graded"
-    chats = judges(plan.judge, plan.rounds, store=store)
     todo = [(i, 'plain', k) for i in items for k in range(plan.rounds)] + [(i, w, 0) for w in WAYS[1:] if plan.examine for i in items]
     async def one(t):
         i, way, k = t
@@ -110,7 +109,7 @@ def report(
     "A result, to be read; intervals are 95 %, by video"
     o, j, c = r['objective'], r['judged'], r['cost']
     out = ', '.join(f'{n} {k}' for k, n in r['left_out'].items()) or 'none'
-    lines = [f'{r["model"]} on {r["benchmark"]}: {r["items"]} questions of {r["videos"]} videos; left out: {out}',
+    lines = [f'{r["model"]} on {r["benchmark"]}: {r["items"]} questions of {r["videos"]} video{"s"*(r["videos"] != 1)}; left out: {out}',
              f'frames {r["plan"]["frames"]} ({c["frames"]:.2f} a question), ' + ', '.join(f'{k.replace("_", " ")} {v}' for k, v in r['settings'].items()),
              '', f'Open answers, Algorithm 1 (encoder {o["encoder"]}, bar {o["bar"]:g}); {_some(failed=o["failed"], nothing=o["nothing"], cut=o["cut"])}',
              f'  all questions {_share(o["right"])}', f'  mean of tasks {_share(o["right"]["macro"])}', f'  word for word {_share(o["exact"])}', f'  nearest option {_share(o["nearest"]).strip()}, no bar', '  without a model: ' + ', '.join(f'{k} {v:.1%}' for k, v in o['controls'].items())]
@@ -119,6 +118,6 @@ def report(
                   f'  mean of tasks {_share(s["strict"]["macro"])}'] + ([f'  in every order {s["every_order"]:.1%}'] if s['replies'] > s['items'] else []) + ['  without a model: ' + ', '.join(f'{k} {v:.1%}' for k, v in s['controls'].items())]
     lines += ['', f'Open answers, graded 1 to 10 by {j["judge"]}' + (f' ({j["version"]})' if j['version'] else '') + f', prompt {j["prompt"]}, temperature {j["temperature"]}, {j["rounds"]} round{"s"*(j["rounds"] > 1)}; {_some(not_judged=j["not_judged"], nothing=j.get("nothing"), failed=j.get("failed"))}']
     lines += [f'  {a:13} {_grade(j[a])}' for a in ASPECTS if a in j]
-    if (a := j.get('agreement', {})).get('same') is not None: lines += [f'  the judge said the same again of {a["same"]:.0%}, within one point of {a["within_one"]:.0%}; alpha ' + ('-' if a['alpha'] is None else f'{a["alpha"]:.2f}')]
+    if (a := j.get('agreement', {})).get('same') is not None: lines += [f'  rounds agree on {a["same"]:.0%}, within one point on {a["within_one"]:.0%}; alpha ' + ('-' if a['alpha'] is None else f'{a["alpha"]:.2f}')]
     if (b := j.get('biases', {})).get('place') is not None: lines += [f'  answer first {b["place"]:+.2f}, padded {b["padding"]:+.2f}' + ('' if b['length'] is None else f', rank correlation with length {b["length"]:+.2f}')]
     return '\n'.join(lines + ['', f'{c["questions"]} questions asked, {c["prompt_tokens"]:,} tokens read, {c["written_tokens"]:,} written' + (f', {c["flops"]/1e9:,.1f} GFLOP' if c['flops'] else '') + (f', {c["money"]:.4f} of money' if c['money'] else '')])

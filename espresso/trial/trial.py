@@ -13,7 +13,7 @@ import numpy as np
 from ..contracts import Usage, load
 from ..engine import Counts, Progress
 from ..evaluation.closed import Choice
-from ..evaluation.judge import Grade
+from ..evaluation.judge import Grade, judges
 from ..evaluation.stats import task_map
 from ..evaluation.vectors import Vectors
 from ..recording import recording
@@ -31,13 +31,15 @@ def trial(
     plan:Plan=Plan(),       # How
     videos:str='',          # Folder of the videos
     first:int=0,            # Only so many questions; 0 for all
-    store:str='',           # Keeps what is said; empty for a file in `out`
+    store:str='',           # Keeps what is said, and beside it the vectors of texts; empty for a file in `out`
     watch=lambda part, p: None, # Called with a part's name and `progress.json`
 )->dict: # The result
     "Try a model"
     out, found = Path(out), open_bench(bench, videos, first)
-    with recording('eval', out, found.reads, str(store or out/'store.sqlite'), model=model, first=first, **dataclasses.asdict(plan)) as run:
+    store = Path(store or out/'store.sqlite')
+    with recording('eval', out, found.reads, store, model=model, first=first, **dataclasses.asdict(plan)) as run:
         who, fresh = answerer(model, run.store), []
+        vectors, chats = Vectors(load('embedder', plan.embedder), folder=store.parent/'vectors'), judges(plan.judge, plan.rounds, store=run.store) # a wrong name is found before any work
         def part(name, total): return _Watched(out/'progress.json', total, name, watch)
         times, faults = chosen(found, plan.frames, run.store, part('frames', len(found.items)))
         lists = questions(found, times, plan)
@@ -47,7 +49,7 @@ def trial(
         if not items: raise Stop(f'no question of {bench} could be shown: {next(iter([*faults, *gone.values()])).detail}')
         lists = [[q for q in l if q.item.id not in gone] for l in lists]
         left_out = found.left_out + faults + list(gone.values())
-        result, rows, usage = judge_all(who, items, lists, said, plan, run.store, out/'vectors', part)
+        result, rows, usage = judge_all(who, items, lists, said, plan, vectors, chats, part)
         result = heading(model, who, found, items, left_out, plan) | result
         write_result(out, result, rows, left_out)
         run.counts = Counts(len(items) + len(left_out), len(items), len(items), Counter((d.kind, d.reason) for d in left_out)); run.counts.check()
@@ -62,14 +64,14 @@ class _Watched(Progress):
         self.watch(self.name, json.loads(self.path.read_text()))
 
 # %% ../../nbs/6_trial/64_trial.ipynb #ab210a08
-def judge_all(who, items, lists, said, plan, store, vectors, part):
+def judge_all(who, items, lists, said, plan, vectors, chats, part):
     "All three ways; result, rows by name of their file, and what the judge cost now"
-    objective, scores = by_objective(items, said[0], who.name, plan, Vectors(load('embedder', plan.embedder), folder=vectors))
+    objective, scores = by_objective(items, said[0], who.name, plan, vectors)
     closed, choices = {}, []
     for some, replies in zip(lists[1:], said[1:]):
         closed[some[0].shown.condition], rows = by_options(some, replies, who.name, plan)
         choices += rows
-    judged, grades, not_judged, usage = by_judge(items, said[0], who.name, plan, store, part('judge', len(items)*(plan.rounds + 2*plan.examine)))
+    judged, grades, not_judged, usage = by_judge(items, said[0], who.name, plan, chats, part('judge', len(items)*(plan.rounds + 2*plan.examine)))
     answers = [r for i in items if isinstance(r := said[0][i.id], Prediction)]
     every = [r for l, s in zip(lists, said) for q in l if isinstance(r := s[q.id], Prediction)]
     failed = [r for l, s in zip(lists, said) for q in l if isinstance(r := s[q.id], Drop)]
