@@ -15,7 +15,7 @@ from .records import Stop
 from .runs import profile_names, read_profile
 
 # %% ../nbs/0_foundation/09a_doctor.ipynb #2f51fa11
-MODELS = dict(captioner='captioner', embedder='embedder', annotator='chat', verifier='chat', detector='detector', matcher='matcher', world_captioner='captioner')
+MODELS = dict(captioner='captioner', embedder='embedder', annotator='chat', verifier='chat', detector='detector', matcher='matcher', world_captioner='captioner', world_detector='detector', world_matcher='matcher')
 
 def lacks(
     spec:str, # A model as a profile names it

@@ -69,7 +69,7 @@ def _known(name, names, sentence):
     raise Stop(f'{sentence} {name!r}' + (f'; did you mean {near[0]!r}?' if near else f'; there are {", ".join(sorted(names))}'))
 
 # %% ../nbs/0_foundation/09_runs.ipynb #534c1a95
-WORLD_KEYS = dict(world_clips=24, world_seed=0, world_captioner='truth')
+WORLD_KEYS = dict(world_clips=24, world_seed=0, world_captioner='truth', world_detector='', world_matcher='')
 
 def profile_names()->list[str]:
     "Profiles that come with the package"
