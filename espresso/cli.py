@@ -83,6 +83,7 @@ def _data_options(sub):
     t.add_argument('--evidence', action='store_true', help='hand the evidence over in close-ended questions')
     t.add_argument('--encoder', metavar='NAME', default='offline', help='sentence encoder of Algorithm 1, as sentence-transformers names it')
 
+# %% ../nbs/9_cli/90_cli.ipynb #cddb75a2
 def parser()->argparse.ArgumentParser:
     "The commands and their options"
     p = argparse.ArgumentParser(prog='espresso', description='Video reasoning data: from a folder of videos to questions, answers and evidence.')
@@ -192,6 +193,7 @@ def _select(a):
 
 def _doctor(a): print('\n'.join([*doctor.machine(), '', doctor.report(doctor.checkup(a.profiles))]))
 
+# %% ../nbs/9_cli/90_cli.ipynb #3f01a510
 def _official(a):
     from espresso.evaluation.defects import described
     print(described(a.file, a.videos, a.open, a.report, a.scale, str(Path(settings()['outputs'])/'published.sqlite') if a.open else ''))
@@ -215,6 +217,7 @@ def _toolkits(a):
     write_toolkits(a.out, bench.items, bench.files, times, a.frames, a.order, a.seed, bench.said, a.evidence, a.encoder)
     print(f'{len(times)} of {len(bench.items)} questions written; {Path(a.out)/"README.md"} says how they are run')
 
+# %% ../nbs/9_cli/90_cli.ipynb #d249a1a3
 def main(
     argv:list[str]|None=None, # Arguments; those of the process by default
 )->int: # Exit status

@@ -123,6 +123,7 @@ class Official:
     defects: list[Defect]          # Everything that is wrong
     scale: float                   # What boxes were divided by
 
+# %% ../../nbs/4_evaluation/47b_defects.ipynb #a2fcb188
 def excluding(
     found:list[Defect], # Of one record
     blind:bool=False,   # The video is not looked at
@@ -195,6 +196,7 @@ def survey(
     else: Counter(d.name for d in lines())
     return Survey(rows, boxes=boxes, scale=scale, inferred=inferred, **count)
 
+# %% ../../nbs/4_evaluation/47b_defects.ipynb #9703c8e2
 def _write(path, found):
     def write(tmp):
         with open(tmp, 'w', newline='', encoding='utf-8') as f:

@@ -118,6 +118,7 @@ def open_score(doc, reply):
     return dict(algorithm1=float(step == 'right'), similarity=reference)
 '''
 
+# %% ../../nbs/4_evaluation/48a_toolkits.ipynb #f4273f43
 def code(
     encoder:str='offline', # `offline` for MiniLM from its package, or a name or folder that sentence-transformers knows
     bar:float=.8,          # Step 1's bar
@@ -156,6 +157,7 @@ def over_questions(results): return micro([r['value'] for r in results])
 def over_tasks(results): return macro([r['value'] for r in results], [r['task'] for r in results])
 '''
 
+# %% ../../nbs/4_evaluation/48a_toolkits.ipynb #9aa67204
 class _Function(str):
     "Written as `!function name`"
 
