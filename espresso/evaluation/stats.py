@@ -167,16 +167,18 @@ def swap_test(
     differences:Sequence[float],   # First minus second, of each question
     videos:Sequence[str],          # Its video
     tasks:Sequence[str]|None=None, # Its task, for macro
-    resamples:int=10_000,          # Random swaps
+    resamples:int=10_000,          # Random swaps; with up to 12 videos all of them are tried
     seed:int=0,                    # For the swaps
 )->float: # Two-sided p
     "How often is the difference as large when the two models are swapped on random videos?"
     s, n = _sums(differences, videos, tasks)
     pull = (s/n.sum(0)).mean(1)
     rng, piece, count = np.random.default_rng(seed), max(1, 4_000_000//len(s)), 0
+    def as_large(sign): return int((abs(sign@pull) >= abs(pull.sum()) - 1e-12).sum())
+    if len(s) <= 12: return as_large((np.arange(2**len(s))[:, None] >> np.arange(len(s)) & 1)*2. - 1)/2**len(s) # All there are
     for a in range(0, resamples, piece):
         sign = rng.integers(2, size=(min(piece, resamples-a), len(s)), dtype=np.int8)*2. - 1
-        count += int((abs(sign@pull) >= abs(pull.sum()) - 1e-12).sum())
+        count += as_large(sign)
     return (count+1)/(resamples+1)
 
 # %% ../../nbs/4_evaluation/43_stats.ipynb #9dccc0a8
