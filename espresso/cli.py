@@ -98,6 +98,8 @@ def parser()->argparse.ArgumentParser:
     q = sub.add_parser('ask', help='ask a model about a video: evidence with times and boxes, then the answer')
     _ask_options(q)
     _eval_options(sub.add_parser('eval', help='try a model: open answers, close-ended ones, grades of a judge, each with its interval'))
+    c = sub.add_parser('compare', help='say whether one of two tried models is better, and in which tasks')
+    for which in 'first', 'second': c.add_argument(which, metavar=which.upper(), help='folder that eval has written')
     f = sub.add_parser('select', help='choose the few frames of a video that answer a question')
     _select_options(f)
     _data_options(sub)
@@ -183,6 +185,10 @@ def _eval(a):
     from espresso.trial.command import tried # likewise
     print(tried(vars(a), Path(settings()['outputs'])/'eval', _watcher()))
 
+def _compare(a):
+    from espresso.evaluation.pairs import versus, versus_table
+    print(versus_table(versus(a.first, a.second)))
+
 # %% ../nbs/9_cli/90_cli.ipynb #20b15253
 def _select(a):
     from espresso.selector.handover import selected # models are loaded only where they are needed
@@ -227,6 +233,7 @@ def main(
         if a.command == 'run': _run(a)
         elif a.command == 'ask': _ask(a)
         elif a.command == 'eval': _eval(a)
+        elif a.command == 'compare': _compare(a)
         elif a.command == 'select': _select(a)
         elif a.command == 'world': _world(a.folder, a.clips, a.seed)
         elif a.command == 'doctor': _doctor(a)
