@@ -8,7 +8,7 @@ __all__ = ['NEEDED', 'Bench', 'from_run', 'from_file', 'open_bench', 'Unseen', '
 # %% ../../nbs/6_trial/60_bench.ipynb #a319eeac
 import importlib.resources, csv, json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np
 from ..dataset.curation import video_folder
@@ -73,6 +73,7 @@ def from_file(
         if lacking: left_out.append(Drop('eval', p.id, 'missing key', f'record {p.number} lacks {lacking[0]!r}')); continue
         if not p.video: left_out.append(Drop('eval', p.id, 'no video', f'record {p.number}, {p.video_path}: {p.found}')); continue
         item = as_item(p)
+        if isinstance(record.get('evidence'), str): item = replace(item, evidence=replace(item.evidence, text=record['evidence'])) # handed over as published, markup and all
         if p.task_published != p.task: said[p.id] = p.task_published
         if p.task == 'Others' and p.task_published != 'Others': unknown[p.task_published] += 1
         items.append(item); files[p.video_id] = Path(videos)/p.video
