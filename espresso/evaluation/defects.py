@@ -88,7 +88,8 @@ def _options(r):
         if not same: yield 'answer not among options', r.answer[:200]
         elif r.correct not in same: yield 'answer is another option', f'marked {chr(65+r.correct)}, the answer is {chr(65+same[0])}'
     if r.form == 'test':
-        letters = [m[1] for o in json.loads(r.raw).get('options', ()) if isinstance(o, str) and (m := re.match(r'\(([A-Z])\)', o))]
+        listed = json.loads(r.raw).get('options')
+        letters = [m[1] for o in (listed if isinstance(listed, list) else ()) if isinstance(o, str) and (m := re.match(r'\(([A-Z])\)', o))]
         if letters != sorted(set(letters)): yield 'letters out of order', ' '.join(letters)
     if w := image_words(r.question): yield 'multi-image wording', w
 
