@@ -2,13 +2,18 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+RUN ?= outputs/nano
 export TOKENIZERS_PARALLELISM = false
 export TRANSFORMERS_VERBOSITY = error
 
-.PHONY: run table3 test nano fixtures lab hooks clean
+.PHONY: run paper table3 test nano fixtures lab hooks clean
 
 run: .venv/base  ## from the sample world to a dataset, a trained reasoner and its answers
 	$(BIN)/espresso run
+
+paper: .venv/base  ## every table and figure of the paper, from the default run; RUN=outputs/nano
+	$(BIN)/espresso tables --run $(RUN)
+	$(BIN)/espresso figures --run $(RUN)
 
 table3: .venv/base  ## what evidence is worth: Table 3 of the paper on the sample world; half an hour. ARGS='-p seeds 1'
 	mkdir -p outputs/table3

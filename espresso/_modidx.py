@@ -234,6 +234,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'espresso.cli._eval_options': ('9_cli/cli.html#_eval_options', 'espresso/cli.py'),
                               'espresso.cli._fetch_members': ('9_cli/cli.html#_fetch_members', 'espresso/cli.py'),
                               'espresso.cli._official': ('9_cli/cli.html#_official', 'espresso/cli.py'),
+                              'espresso.cli._paper': ('9_cli/cli.html#_paper', 'espresso/cli.py'),
+                              'espresso.cli._paper_options': ('9_cli/cli.html#_paper_options', 'espresso/cli.py'),
                               'espresso.cli._run': ('9_cli/cli.html#_run', 'espresso/cli.py'),
                               'espresso.cli._say': ('9_cli/cli.html#_say', 'espresso/cli.py'),
                               'espresso.cli._select': ('9_cli/cli.html#_select', 'espresso/cli.py'),

@@ -84,6 +84,14 @@ def _data_options(sub):
     t.add_argument('--encoder', metavar='NAME', default='offline', help='sentence encoder of Algorithm 1, as sentence-transformers names it')
 
 # %% ../nbs/9_cli/90_cli.ipynb #cddb75a2
+def _paper_options(sub):
+    for name, what in ('tables', 'the paper\'s nine tables: reported, computed, measured in a run'), ('figures', 'the paper\'s fourteen figures, drawn from a run'):
+        q = sub.add_parser(name, help=what)
+        q.add_argument('--run', metavar='DIR', default='', help='folder of a run; by default the last of the usual profile')
+        q.add_argument('--out', metavar='DIR', default='', help='folder for the files; by default `paper` in the run')
+        if name == 'tables': q.add_argument('--grids', metavar='DIR', default='', help='folder with table3, table4, table5; by default the one the run lies in')
+        else: q.add_argument('--other', metavar='FILE', default='', help='a second dataset for Figure 4: JSON, JSON Lines, CSV, or benchmark rows')
+
 def parser()->argparse.ArgumentParser:
     "The commands and their options"
     p = argparse.ArgumentParser(prog='espresso', description='Video reasoning data: from a folder of videos to questions, answers and evidence.')
@@ -109,6 +117,7 @@ def parser()->argparse.ArgumentParser:
     w.add_argument('--seed', type=int, default=WORLD_KEYS['world_seed'])
     d = sub.add_parser('doctor', help='say what this machine lacks for each profile')
     d.add_argument('profiles', nargs='*', metavar='PROFILE')
+    _paper_options(sub)
     sub.add_parser('stages', help='list the stages and what can be set')
     return p
 
@@ -197,6 +206,13 @@ def _select(a):
     _, words, sheet = selected(a.video, a.question, a.budget, a.strategy, folder, a.sheet, a.frames, fps=a.fps, rebuild=a.rebuild, **models)
     print(f'{words}\n\n{sheet}')
 
+def _paper(a):
+    from espresso.paper.figures import paper_command # torch is loaded only where it is needed
+    given = settings()
+    run = a.run or Path(given['outputs'])/Path(given['profile']).stem
+    files = paper_command(a.command, run, a.out, getattr(a, 'grids', ''), getattr(a, 'other', ''))
+    print(f'{len(files)} files in {files[0].parent}')
+
 def _doctor(a): print('\n'.join([*doctor.machine(), '', doctor.report(doctor.checkup(a.profiles))]))
 
 # %% ../nbs/9_cli/90_cli.ipynb #3f01a510
@@ -236,6 +252,7 @@ def main(
         elif a.command == 'compare': _compare(a)
         elif a.command == 'select': _select(a)
         elif a.command == 'world': _world(a.folder, a.clips, a.seed)
+        elif a.command in ('tables', 'figures'): _paper(a)
         elif a.command == 'doctor': _doctor(a)
         elif a.command in ('official', 'fetch-members', 'toolkits'): {'official': _official, 'fetch-members': _fetch_members, 'toolkits': _toolkits}[a.command](a)
         else: _stages(a)

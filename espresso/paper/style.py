@@ -6,7 +6,7 @@
 __all__ = ['BLUE', 'ORANGE', 'GREEN', 'RED', 'SKY', 'PINK', 'INK', 'GREY', 'PALE', 'COLOURS', 'style', 'figure', 'save', 'box',
            'arrow', 'sheet', 'paragraph', 'show_frame']
 
-# %% ../../nbs/5_paper/51_style.ipynb #d9188916
+# %% ../../nbs/5_paper/51_style.ipynb #7ba17ad5
 import textwrap
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from ..records import replace_file
 
-# %% ../../nbs/5_paper/51_style.ipynb #33f8e7c0
+# %% ../../nbs/5_paper/51_style.ipynb #4dd0ccc2
 BLUE, ORANGE, GREEN, RED, SKY, PINK = '#0072B2', '#E69F00', '#009E73', '#D55E00', '#56B4E9', '#CC79A7' # Okabe and Ito
 INK, GREY, PALE = '#222222', '#8A8A8A', '#EDEDED'
 COLOURS = (BLUE, ORANGE, GREEN, RED, SKY, PINK)
@@ -37,7 +37,7 @@ def figure(
     "An empty figure"
     with style(): return Figure((width, height), layout='constrained')
 
-# %% ../../nbs/5_paper/51_style.ipynb #e17093f1
+# %% ../../nbs/5_paper/51_style.ipynb #c0da50ff
 def save(
     fig:Figure, # Drawn within `style`
     path:Path,  # Without an ending
@@ -49,7 +49,7 @@ def save(
         written.append(path.with_suffix(f'.{kind}'))
     return written
 
-# %% ../../nbs/5_paper/51_style.ipynb #2aa0d65f
+# %% ../../nbs/5_paper/51_style.ipynb #1716d634
 def box(
     ax,           # Axes without ticks
     x, y,         # Lower left corner
@@ -77,6 +77,7 @@ def arrow(
     ax.add_patch(FancyArrowPatch(start, end, arrowstyle='-|>', mutation_scale=9, lw=1.1, color=colour, connectionstyle=f'arc3,rad={bend}', shrinkA=1, shrinkB=1))
     if text: ax.text((start[0]+end[0])/2, (start[1]+end[1])/2 + .06, text, size=6.5, color=INK, ha='center', va='bottom')
 
+# %% ../../nbs/5_paper/51_style.ipynb #1675d350
 def sheet(
     width:float,  # Inches
     height:float, # Inches
@@ -95,7 +96,7 @@ def paragraph(
     lines = [l for part in text.split('\n') for l in (textwrap.wrap(part, width) or [''])]
     return lines if len(lines) <= most else [*lines[:most-1], lines[most-1][:max(0, width-2)].rstrip() + ' …']
 
-# %% ../../nbs/5_paper/51_style.ipynb #c539c320
+# %% ../../nbs/5_paper/51_style.ipynb #cd7d5362
 def show_frame(
     ax,          # Axes for the picture
     image,       # `[height, width, 3]` of uint8

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EVERYWHERE', 'pairs_of', 'lengths', 'frequent', 'arranged', 'cloud', 'clouds']
 
-# %% ../../nbs/5_paper/51b_words.ipynb #0cd602e4
+# %% ../../nbs/5_paper/51b_words.ipynb #c17d71e6
 import csv, json, re
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from ..dataset.benchmark import tokens
 from .style import BLUE, GREEN, INK, ORANGE, PALE, RED, figure, style
 from ..records import BenchmarkItem, Stop, read_parquet
 
-# %% ../../nbs/5_paper/51b_words.ipynb #ac54e228
+# %% ../../nbs/5_paper/51b_words.ipynb #345438f5
 def pairs_of(
     path:Path, # A file, or a folder of benchmark rows
 )->list[tuple[str, str]]: # (question, answer)
@@ -43,7 +43,7 @@ def _pair(record, name, k):
         if 0 <= place < len(options): answer = str(options[place])
     return str(record['question']), re.sub(r'^\([A-H]\):?\s*', '', answer)
 
-# %% ../../nbs/5_paper/51b_words.ipynb #c81b159f
+# %% ../../nbs/5_paper/51b_words.ipynb #9575473d
 def lengths(
     sets:dict[str, Sequence[tuple[str, str]]], # Name -> (question, answer) of each
 ):
@@ -61,7 +61,7 @@ def lengths(
             ax.set(title=f'(a) length of {what}', xlabel='words', ylabel='percent', xlim=(0, None)); ax.margins(y=.35); ax.legend(loc='upper right')
     return fig
 
-# %% ../../nbs/5_paper/51b_words.ipynb #303d5d02
+# %% ../../nbs/5_paper/51b_words.ipynb #4546a759
 EVERYWHERE = frozenset('a an the and or but of to in on at by for from with as is are was were be been being it its this that these those there their they them he she his her him who whom which what when where why how do does did has have had not no so than then while into out up down over under again once'.split())
 
 def frequent(
@@ -92,6 +92,7 @@ def arranged(
         placed.append((word, x, y, w, h, size))
     return placed
 
+# %% ../../nbs/5_paper/51b_words.ipynb #1295ba3b
 def cloud(
     ax,                  # Axes without ticks
     texts:Sequence[str], # Questions, or answers
@@ -107,7 +108,7 @@ def cloud(
         ax.add_patch(PathPatch(TextPath((x + .15*size - b.x0, y + .15*size - b.y0), word, size=size, prop=font), fc=(INK, BLUE, GREEN, RED)[k % 4], ec='none'))
     for s in ax.spines.values(): s.set_visible(True); s.set_color(PALE)
 
-# %% ../../nbs/5_paper/51b_words.ipynb #6ce2c8ef
+# %% ../../nbs/5_paper/51b_words.ipynb #4af1e775
 def clouds(
     sets:dict[str, Sequence[tuple[str, str]]], # Name -> (question, answer) of each
 ):
