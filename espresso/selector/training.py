@@ -106,6 +106,6 @@ def tune(
         logits = model(**{k: v.to(model.device) for k, v in inputs.items()}).logits[:, :-1].flatten(0, 1).float()
         loss = F.cross_entropy(logits, goals[:, 1:].flatten().to(model.device), ignore_index=-100)
         loss.backward(); torch.nn.utils.clip_grad_norm_(model.parameters(), 1.)
-        learnt.step(); learnt.zero_grad(); losses.append(float(loss))
+        learnt.step(); learnt.zero_grad(); losses.append(loss.item())
     model.eval()
     return losses
