@@ -6,7 +6,7 @@
 __all__ = ['ROWS3', 'rows_of', 'record_of', 'main_result', 'computed_1', 'subjective', 'grid', 'variants', 'selectors',
            'computed_4', 'computed_5', 'dataset', 'hyperparameters', 'tables_of']
 
-# %% ../../nbs/5_paper/50a_measured.ipynb #94cf6488
+# %% ../../nbs/5_paper/50a_measured.ipynb #fa6ed384
 import csv, json
 from collections import Counter
 from pathlib import Path
@@ -17,7 +17,7 @@ from ..evaluation.stats import TASKS as SHORT, interval
 from .tables import TITLES, Block, Table, reported
 from ..records import BenchmarkItem, Prediction, Score, Stop, read_parquet
 
-# %% ../../nbs/5_paper/50a_measured.ipynb #f373143c
+# %% ../../nbs/5_paper/50a_measured.ipynb #6b6644be
 def rows_of(
     run:Path,   # Folder of a run
     stage:str,  # Name of the stage
@@ -41,7 +41,7 @@ def _percent(values, videos, tasks=None):
     i = interval(values, videos, tasks)
     return 100*i.value, 100*i.low, 100*i.high
 
-# %% ../../nbs/5_paper/50a_measured.ipynb #ff07dbcf
+# %% ../../nbs/5_paper/50a_measured.ipynb #340e6281
 def main_result(
     run:Path, # Folder of a run
 )->Block:
@@ -75,7 +75,7 @@ def computed_1()->Block:
     ours = [{'name': f'Ours, selector included, {q} question{"s" if q > 1 else ""} for a video', 'TFLOPs, true': hybrid(q)['whole']} for q in (1, 4, 8)]
     return Block('computed', 'espresso.evaluation.paper_cost', tuple(rows + ours), 'Qwen2-VL and mPLUG-Owl3 cannot be had from what is public.')
 
-# %% ../../nbs/5_paper/50a_measured.ipynb #dc5368a0
+# %% ../../nbs/5_paper/50a_measured.ipynb #436077ad
 def subjective(
     run:Path, # Folder of a run
 )->Block:
@@ -90,7 +90,7 @@ def subjective(
     row = dict(Models=grades[0].model.partition('@')[0], Source='nano', **{k: mean(v) for k, v in aspects.items()}, judge=grades[0].judge)
     return Block('measured', f'{Path(run).name}/judge', (row,), f'{len({g.id for g in grades})} answers; 95 % intervals over videos.')
 
-# %% ../../nbs/5_paper/50a_measured.ipynb #f65b639e
+# %% ../../nbs/5_paper/50a_measured.ipynb #aff7b141
 ROWS3 = {'two stages': 'Baseline', 'two stages, evidence given': 'GT CoT', 'two stages, no boxes': 'w/o Bbox', 'answer only': 'w/o CoT'} # setting of the grid -> row of Table 3
 
 def grid(
@@ -116,6 +116,7 @@ def variants(
     order = list(ROWS3.values())
     return Block('measured', 'table3/table3.csv, make table3', tuple(sorted(rows, key=lambda r: order.index(r['Setting']) if r['Setting'] in order else 99)), 'Percent with 95 % intervals over clips and the mean of the seeds; sample world, nano model.')
 
+# %% ../../nbs/5_paper/50a_measured.ipynb #1a85b574
 def selectors(
     folder:Path, # Folder of grids
     number:int,  # Table, 4 or 5
@@ -136,7 +137,7 @@ def computed_5()->Block:
     rows = [dict(Model=r['model'], Sample=r['selector']) | {'#Frame': r['frames'], 'TFLOPs': r['computed']} for r in by_share() if r['table'] == 'Table 5']
     return Block('computed', 'espresso.evaluation.paper_cost', tuple(rows), 'TFLOPs of the uniform row times the share of frames; the selector itself is not in them.')
 
-# %% ../../nbs/5_paper/50a_measured.ipynb #65d44267
+# %% ../../nbs/5_paper/50a_measured.ipynb #08c96755
 def dataset(
     run:Path, # Folder of a run
 )->list[Block]: # For tables 6, 7 and 9
@@ -168,7 +169,7 @@ def hyperparameters(
             row('learning rate schedule', lambda s: 'cosine decay'), row('learning rate', lambda s: f'{s["rate"]:g}'), row('batch size', lambda s: s['batch']), row('warmup epochs', lambda s: s['warm']), row('total epochs', lambda s: f'{s["epochs"]:g}')]
     return Block('measured', f'{Path(run).name}/training/run.json', tuple(rows), 'The paper prints "weight ratio", taken here as weight decay.')
 
-# %% ../../nbs/5_paper/50a_measured.ipynb #c323d1d9
+# %% ../../nbs/5_paper/50a_measured.ipynb #2305e454
 def tables_of(
     run:Path,            # Folder of a run, as `outputs/nano`
     grids:Path|None=None,# Folder with `table3`, `table4`, `table5`; by default the one the run lies in
