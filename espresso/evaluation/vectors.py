@@ -6,7 +6,7 @@
 __all__ = ['Vectors']
 
 # %% ../../nbs/4_evaluation/40a_vectors.ipynb #fd11177c
-import fcntl, hashlib, json, tempfile
+import fcntl, hashlib, json, os, tempfile
 from pathlib import Path
 from typing import Sequence
 import numpy as np
@@ -42,7 +42,9 @@ class Vectors:
             self._keep([k for k, _ in todo[i:i+self.batch]], found/np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
         out = np.zeros((len(keys), self.dim or 1), np.float32)
         full = [n for n, k in enumerate(keys) if k]
-        if full: out[full] = np.memmap(self.folder/'vectors', np.float32, 'r', shape=(len(self.row), self.dim))[[self.row[keys[n]] for n in full]]
+        if full: # Row by row, not mapped: pages of a mapped file count as memory in use
+            with open(self.folder/'vectors', 'rb', buffering=0) as f:
+                for n in full: out[n] = np.frombuffer(os.pread(f.fileno(), 4*self.dim, 4*self.dim*self.row[keys[n]]), np.float32)
         return out
 
     def _learn(self):
