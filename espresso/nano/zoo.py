@@ -18,10 +18,11 @@ from .base import SIDE, build, caption_sample, look_sample, raise_model, read_sa
 from .eye import train_eye
 from .labels import cuttings, train_labels
 from .selector import cases, train_selector
+from .viewer import looks, train_viewer
 from .words import tokenizer, world_texts
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=5000, texts=20000, reader=2400, eye=1800, speak=500, captioner=2200, base=1500, detector=1500, labels=900, selector=1100)
+PLAN = dict(scenes=5000, texts=20000, reader=2400, eye=1800, speak=500, captioner=2200, base=1500, detector=1500, labels=900, selector=1100, viewer=1500)
 LEARN, UNSEEN = 1000, 0
 _EACH = 4 # Frames of a scene
 
@@ -90,11 +91,12 @@ def smaller(
     share:float, # Of the plan
     seed:int,    # Of all choices
 ):
-    "Detector, label check, selector"
+    "Detector, label check, viewer, selector"
     _alone(seed); n = plan(share)
     pages = album(max(4, round(900*share)), LEARN, 8, detector.SIDE, workers=1)
     detector.train_detector(out/'detector', pages, n['detector'], seed, work/'detector.jsonl')
     train_labels(out/'labels', *cuttings(max(4, round(900*share))), n['labels'], seed, work/'labels.jsonl')
+    train_viewer(out/'viewer', [looks(k, LEARN) for k in range(max(12, round(2600*share)))], n['viewer'], seed, work/'viewer.jsonl')
     train_selector(out/'selector', cases(range(max(24, round(6000*share))), LEARN, 'train'), n['selector'], seed, work/'selector.jsonl')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #e5179082
