@@ -23,18 +23,20 @@ def _ask_options(q):
     q.add_argument('--model', default='', help='a folder or a name of the model hub; by default what the last run trained')
     q.add_argument('--adapter', metavar='DIR', default='', help='folder of a trained adapter to put on the model')
     q.add_argument('--bits', default='', choices=['4', '8'], help='quantise the model')
-    q.add_argument('--frames', type=int, default=8, help='how many frames to show, evenly spread')
+    q.add_argument('--frames', type=int, help='how many frames to show, evenly spread; 8 by default')
+    q.add_argument('--select', metavar='SELECTOR', default='', help='let a selector choose the frames: ours, or ours?viewer=local:nano/viewer&reader=local:nano/selector')
+    q.add_argument('--budget', metavar='BUDGET', default='', help='of the selector: frames=4, frames<=4, flops=2e13')
     q.add_argument('--times', metavar='S,S', default='', help='seconds of the frames to show, in place of a number')
     q.add_argument('--sheet', metavar='FILE', default='', help='PNG of the frames with boxes; by default <video>-answer.png')
     q.add_argument('--direct', action='store_true', help='answer straight away, without evidence')
 
 def _eval_options(e):
-    e.add_argument('model', metavar='MODEL', nargs='?', default='', help='hf:ID-or-folder[?adapter=DIR&bits=4&limit=512] or openai:NAME[?base_url=URL&temperature=0]')
+    e.add_argument('model', metavar='MODEL', nargs='?', default='', help='hf:ID-or-folder[?adapter=DIR&bits=4&limit=512] or openai:NAME[?base_url=URL&temperature=0]; hybrid:ours:frames=4+MODEL for a selector in front of one')
     e.add_argument('bench', metavar='BENCH', nargs='?', default='', help='folder of a run, or a published test file (.json)')
     e.add_argument('--videos', metavar='DIR', default='', help='folder of the videos')
     e.add_argument('--out', metavar='DIR', default='', help='folder of the trial; by default outputs/eval/<model>-<hash>, and replies are shared by all trials there')
     e.add_argument('--first', metavar='N', type=int, default=0, help='ask only the first so many questions')
-    e.add_argument('--frames', metavar='HOW', help='uniform:8, fps:1:16, or core for the annotated core frames')
+    e.add_argument('--frames', metavar='HOW', help='uniform:8, fps:1:16, core for the annotated core frames, or a selector: select:ours:frames=4[?viewer=local:nano/viewer&reader=local:nano/selector]')
     e.add_argument('--conditions', metavar='LIST', help='of close-ended questions: video, "video + evidence", blind, "evidence only"')
     e.add_argument('--order', choices=['file', 'shuffle', 'circular'], help='of the options')
     e.add_argument('--seed', type=int, help='of whatever is drawn')
@@ -77,7 +79,7 @@ def _data_options(sub):
     t.add_argument('bench', metavar='BENCH', help='folder of a run, or a published test file (.json)')
     t.add_argument('out', metavar='DIR')
     t.add_argument('--videos', metavar='DIR', default='', help='folder of the videos')
-    t.add_argument('--frames', metavar='HOW', default='uniform:8', help='uniform:8, fps:1:16, core, or a .jsonl of chosen frames with id and times')
+    t.add_argument('--frames', metavar='HOW', default='uniform:8', help='uniform:8, fps:1:16, core, select:ours:frames=4, or a .jsonl of chosen frames with id and times')
     t.add_argument('--order', choices=['file', 'shuffle'], default='file', help='of the options')
     t.add_argument('--seed', type=int, default=0, help='of the order')
     t.add_argument('--evidence', action='store_true', help='hand the evidence over in close-ended questions')
@@ -186,7 +188,9 @@ def _ask(a):
         print(('\n' if part[0] not in ('', which) else '') + new, end='', file=sys.stderr, flush=True)
         part[0] = which
     run = Path(given['outputs'])/Path(given['profile']).stem
-    p, sheet = asked(a.video, a.question, a.model, a.adapter, run, a.frames, a.times, a.sheet, a.direct, lambda line: print(line, file=sys.stderr, flush=True), hear, a.bits)
+    if a.select and a.frames is not None: raise Stop('--select chooses as many frames as its --budget says: leave --frames out')
+    frames = 8 if a.frames is None else a.frames
+    p, sheet = asked(a.video, a.question, a.model, a.adapter, run, frames, a.times, a.sheet, a.direct, lambda line: print(line, file=sys.stderr, flush=True), hear, a.bits, a.select, a.budget, Path(given['outputs'])/'index')
     print('\n', file=sys.stderr)
     print(f'{in_words(p)}\n\n{sheet}')
 
@@ -228,14 +232,14 @@ def _fetch_members(a):
 
 def _toolkits(a):
     from espresso.evaluation.toolkits import times_of, write_toolkits
-    from espresso.trial.bench import Unseen, looks, open_bench
+    from espresso.store import Store
+    from espresso.trial.asking import chosen as frames_for
+    from espresso.trial.bench import open_bench
     bench, times = open_bench(a.bench, a.videos), {}
     if a.frames.endswith('.jsonl'): times = times_of(a.frames, bench.items)
     else:
-        choose = looks(a.frames)
-        for i in bench.items:
-            try: times[i.id] = choose(i, bench.files[i.evidence.qa.group.video_id])
-            except Unseen as e: print(f'left out: {i.evidence.qa.question[:80]!r}: {e}')
+        times, faults = frames_for(bench, a.frames, Store(''))
+        for d in faults: print(f'left out: {d.detail}')
     write_toolkits(a.out, bench.items, bench.files, times, a.frames, a.order, a.seed, bench.said, a.evidence, a.encoder)
     print(f'{len(times)} of {len(bench.items)} questions written; {Path(a.out)/"README.md"} says how they are run')
 

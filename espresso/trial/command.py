@@ -9,7 +9,7 @@ __all__ = ['Part', 'place', 'tried']
 import dataclasses, json, re
 from pathlib import Path
 from ..records import Stop, content_id
-from .asking import Plan
+from .asking import Plan, in_front
 from .bench import models_table
 from .scoring import report
 from .trial import trial
@@ -41,6 +41,7 @@ def tried(
     if not given['model'] or not given['bench']: raise Stop('eval takes MODEL and BENCH, for instance: espresso eval hf:nano/base outputs/nano')
     fields = {f.name for f in dataclasses.fields(Plan)}
     plan = Plan(**{k: v for k, v in given.items() if k in fields and v is not None})
+    in_front(given['model'], given.get('frames') or '') # refuses before any work
     out = Path(given['out'] or place(given['model'], given['bench'], plan, given['first'], home))
     store = '' if given['out'] else Path(home)/'store.sqlite'
     try: result = trial(given['model'], given['bench'], out, plan, given['videos'], given['first'], store, lambda name, p: watch(Part(name), p))
@@ -48,5 +49,6 @@ def tried(
     r = json.loads((out/'run.json').read_text())
     asked, took = r['notes']['asked'], r['notes']['model_seconds']
     pace = f'; all replies took {took:.1f} s of the model, {result["cost"]["questions"]/took:.2f} a second' if took else ''
+    choosing = f'; choosing frames took {t:.1f} s' if (t := r['notes']['selector_seconds']) else ''
     spent = f'; spent {r["usage"]["money"]:.4f}' if r['usage']['money'] else ''
-    return f'{report(result)}\n{asked} asked now, {result["cost"]["questions"] - asked} kept from before, {r["seconds"]:.1f} s{pace}{spent}\n\n{out}'
+    return f'{report(result)}\n{asked} asked now, {result["cost"]["questions"] - asked} kept from before, {r["seconds"]:.1f} s{pace}{choosing}{spent}\n\n{out}'

@@ -18,6 +18,7 @@ from ..evaluation.objective import beside, nearest, score, sweep
 from ..evaluation.stats import interval
 from ..evaluation.vectors import Vectors
 from ..records import BenchmarkItem, Drop, Prediction, Score
+from ..selector.chooser import spent
 from .asking import Plan, Question
 
 # %% ../../nbs/6_trial/63_scoring.ipynb #91f34271
@@ -103,6 +104,10 @@ def _share(f): return f'{f["value"]:6.1%}' + (f' [{f["low"]:.1%}, {f["high"]:.1%
 def _grade(f): return f'{f["value"]:6.2f}' + (f' [{f["low"]:.2f}, {f["high"]:.2f}]' if f['low'] is not None else ' [one video: nothing is known]')
 def _some(**counts): return ', '.join(f'{n} {k.replace("_", " ")}' for k, n in counts.items() if n) or 'nothing failed'
 
+def _selecting(s):
+    few = ', '.join(f'{a["flops"]/1e9:,.2f} GFLOP and {a["captioned"]:.1f} captions with {n} ({a["videos"]} video{"s"*(a["videos"] != 1)})' for n, a in s['amortised'].items())
+    return [f'frames of {s["questions"]} questions chosen: {spent(s)}; {s["fell_back"]} fell back to evenly spread', f'  a question, by questions to a video: {few}']
+
 def report(
     r:dict, # From `trial`
 )->str: # Text for a terminal
@@ -120,4 +125,5 @@ def report(
     lines += [f'  {a:13} {_grade(j[a])}' for a in ASPECTS if a in j]
     if (a := j.get('agreement', {})).get('same') is not None: lines += [f'  rounds agree on {a["same"]:.0%}, within one point on {a["within_one"]:.0%}; alpha ' + ('-' if a['alpha'] is None else f'{a["alpha"]:.2f}')]
     if (b := j.get('biases', {})).get('place') is not None: lines += [f'  answer first {b["place"]:+.2f}, padded {b["padding"]:+.2f}' + ('' if b['length'] is None else f', rank correlation with length {b["length"]:+.2f}')]
-    return '\n'.join(lines + ['', f'{c["questions"]} questions asked, {c["prompt_tokens"]:,} tokens read, {c["written_tokens"]:,} written' + (f', {c["flops"]/1e9:,.1f} GFLOP' if c['flops'] else '') + (f', {c["money"]:.4f} of money' if c['money'] else '')])
+    lines += ['', *_selecting(c['selector'])] if 'selector' in c else ['']
+    return '\n'.join(lines + [f'{c["questions"]} questions asked, {c["prompt_tokens"]:,} tokens read, {c["written_tokens"]:,} written' + (f', {c["flops"]/1e9:,.1f} GFLOP' if c['flops'] else '') + (f', {c["money"]:.4f} of money' if c['money'] else '')])

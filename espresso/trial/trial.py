@@ -18,14 +18,15 @@ from ..evaluation.stats import task_map
 from ..evaluation.vectors import Vectors
 from ..recording import recording
 from ..records import Drop, Prediction, Score, Stop, replace_file, write_parquet
+from ..selector.chooser import account, seconds
 from .answerers import answerer
-from .asking import Plan, ask_all, chosen, questions
+from .asking import Plan, ask_all, chosen, in_front, questions
 from .bench import open_bench
 from .scoring import by_judge, by_objective, by_options, report
 
 # %% ../../nbs/6_trial/64_trial.ipynb #08f30a9a
 def trial(
-    model:str,              # As `answerer` reads it
+    model:str,              # As `answerer` reads it, or `hybrid:SELECTOR+REASONER`
     bench:str,              # As `open_bench` reads it
     out:Path,               # Folder of the trial
     plan:Plan=Plan(),       # How
@@ -35,13 +36,15 @@ def trial(
     watch=lambda part, p: None, # Called with a part's name and `progress.json`
 )->dict: # The result
     "Try a model"
+    spec, frames = in_front(model, '' if plan.frames == Plan.frames else plan.frames)
+    plan, picked = dataclasses.replace(plan, frames=frames or plan.frames), {}
     out, found = Path(out), open_bench(bench, videos, first)
     store = Path(store or out/'store.sqlite')
     with recording('eval', out, found.reads, store, model=model, first=first, **dataclasses.asdict(plan)) as run:
-        who, fresh = answerer(model, run.store), []
+        who, fresh = answerer(spec, run.store), []
         vectors, chats = Vectors(load('embedder', plan.embedder), folder=store.parent/'vectors'), judges(plan.judge, plan.rounds, store=run.store) # a wrong name is found before any work
         def part(name, total): return _Watched(out/'progress.json', total, name, watch)
-        times, faults = chosen(found, plan.frames, run.store, part('frames', len(found.items)))
+        times, faults = chosen(found, plan.frames, run.store, part('frames', len(found.items)), picked)
         lists = questions(found, times, plan)
         said = [ask_all(who, run.store, l, part(l[0].shown.condition if l[0].shown else 'answers', len(l)), fresh) for l in lists if l]
         gone = {d.row_id: d for s in said for d in s.values() if isinstance(d, Drop) and d.reason == 'Unseen'}
@@ -51,9 +54,10 @@ def trial(
         left_out = found.left_out + faults + list(gone.values())
         result, rows, usage = judge_all(who, items, lists, said, plan, vectors, chats, part)
         result = heading(model, who, found, items, left_out, plan) | result
+        if picked: result['cost']['selector'] = account(list(picked.values()))
         write_result(out, result, rows, left_out)
         run.counts = Counts(len(items) + len(left_out), len(items), len(items), Counter((d.kind, d.reason) for d in left_out)); run.counts.check()
-        run.usage, run.notes = usage + getattr(getattr(who, 'chat', None), 'usage', Usage()), dict(asked=len(fresh), model_seconds=sum(p.seconds for s in said for p in s.values() if isinstance(p, Prediction)))
+        run.usage, run.notes = usage + getattr(getattr(who, 'chat', None), 'usage', Usage()), dict(asked=len(fresh), model_seconds=sum(p.seconds for s in said for p in s.values() if isinstance(p, Prediction)), selector_seconds=seconds(picked.values()))
     (out/'progress.json').unlink(missing_ok=True)
     return result
 
@@ -82,7 +86,8 @@ def judge_all(who, items, lists, said, plan, vectors, chats, part):
 
 def heading(model, who, found, items, left_out, plan):
     "What a result is a result of"
-    return dict(model=who.name, asked_as=model, settings=who.settings, benchmark=found.name, items=len(items), videos=len({i.evidence.qa.group.video_id for i in items}), left_out=dict(sorted(Counter(d.reason for d in left_out).items())),
+    name = f'{frames.removeprefix("select:")}+{who.name}' if (frames := plan.frames).startswith('select:') and model.startswith('hybrid:') else who.name
+    return dict(model=name, asked_as=model, settings=who.settings, benchmark=found.name, items=len(items), videos=len({i.evidence.qa.group.video_id for i in items}), left_out=dict(sorted(Counter(d.reason for d in left_out).items())),
                 tasks=task_map([i.task for i in items]), notes=found.notes, plan=dataclasses.asdict(plan))
 
 def write_result(
