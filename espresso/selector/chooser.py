@@ -33,6 +33,7 @@ class Picked:
     why: str                 # How they were chosen
     fell_back: bool          # Evenly spread, because the strategy had nothing to say
 
+# %% ../../nbs/2_selector/25_chooser.ipynb #b1501281
 class Chooser:
     "A strategy with its budget and its models"
     def __init__(self,

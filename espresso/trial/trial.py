@@ -61,6 +61,7 @@ def trial(
     (out/'progress.json').unlink(missing_ok=True)
     return result
 
+# %% ../../nbs/6_trial/64_trial.ipynb #839d0534
 class _Watched(Progress):
     def __init__(self, path, total, name, watch): self.name, self.watch = name, watch; super().__init__(path, total)
     def _write(self):
