@@ -944,6 +944,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'espresso.nano.texts.count': ('3_nano/texts.html#count', 'espresso/nano/texts.py'),
                                      'espresso.nano.texts.doing': ('3_nano/texts.html#doing', 'espresso/nano/texts.py'),
                                      'espresso.nano.texts.earlier': ('3_nano/texts.html#earlier', 'espresso/nano/texts.py'),
+                                     'espresso.nano.texts.echo': ('3_nano/texts.html#echo', 'espresso/nano/texts.py'),
                                      'espresso.nano.texts.moments': ('3_nano/texts.html#moments', 'espresso/nano/texts.py'),
                                      'espresso.nano.texts.parts': ('3_nano/texts.html#parts', 'espresso/nano/texts.py'),
                                      'espresso.nano.texts.plain_question': ('3_nano/texts.html#plain_question', 'espresso/nano/texts.py'),

@@ -18,7 +18,7 @@ from .album import Page
 from .eye import patch_labels
 from .learning import learn
 from .steps import ship
-from .texts import bare_question, colour, count, doing, moments, parts, plain_question, retell, story, true, who
+from .texts import bare_question, colour, count, doing, echo, moments, parts, plain_question, retell, story, true, who
 from .words import DESCRIBE, SPECIAL
 from ..reasoner.model import frame_tag
 from ..records import Frame, KeyItem
@@ -261,11 +261,13 @@ def raise_model(
     return learn(model, loss, steps, curve, judge, name, gentle)
 
 def samples_for(
+    tok,              # The tokenizer, whose words the echo repeats
     pages:list[Page], # Frames of scenes
     texts:tuple,      # First and last number of the scenes whose texts are read
     seed:int,         # Their world
 )->dict: # Makers of samples
     "The kinds of sample"
+    words = sorted({w.strip() for w in (tok.decode([k]) for k in range(len(tok))) if re.fullmatch(r' ?[A-Za-z]{2,}', w)})
     def caption(rng): p = rng.choice(pages); return caption_sample(p, rng.randrange(len(p.moments)))
     def talk(rng): p = rng.choice(pages); return talk_sample(p, rng.randrange(len(p.moments)), rng)
-    return dict(caption=caption, talk=talk, look=lambda rng: look_sample(rng.choice(pages), rng), read=lambda rng: read_sample(rng.randint(*texts), seed, rng))
+    return dict(caption=caption, talk=talk, look=lambda rng: look_sample(rng.choice(pages), rng), echo=lambda rng: ([echo(words, rng)], None), read=lambda rng: read_sample(rng.randint(*texts), seed, rng))

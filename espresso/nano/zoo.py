@@ -45,8 +45,8 @@ def reader(
     "The tokenizer, and a model that can read but not see"
     _alone(seed); n = plan(share)
     tok = tokenizer(*world_texts(min(1200, n['scenes']), LEARN)); tok.save_pretrained(work/'tokenizer')
-    model, make = build(tok), samples_for([], (0, n['texts']), LEARN)
-    raise_model(model, tok, [(1, 8, make['read'])], n['reader'], seed, work/'reader.jsonl', dict(read=_texts(n['reader'])), 'reader')
+    model, make = build(tok), samples_for(tok, [], (0, n['texts']), LEARN)
+    raise_model(model, tok, [(.1, 16, make['echo']), (.9, 8, make['read'])], n['reader'], seed, work/'reader.jsonl', dict(read=_texts(n['reader'])), 'reader')
     torch.save(model.state_dict(), work/'reader.pt')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #d5bf92d1
@@ -75,13 +75,13 @@ def base(
     tok, pages = AutoTokenizer.from_pretrained(work/'tokenizer'), torch.load(work/'pages.pt', weights_only=False)
     model = build(tok)
     model.load_state_dict(torch.load(work/'reader.pt')); model.model.vision_tower.load_state_dict(torch.load(work/'eye.pt'))
-    make, rng, unseen = samples_for(pages, (0, n['texts']), LEARN), random.Random(seed + 1), album(min(60, n['scenes']), UNSEEN, _EACH, SIDE, workers=1)
+    make, rng, unseen = samples_for(tok, pages, (0, n['texts']), LEARN), random.Random(seed + 1), album(min(60, n['scenes']), UNSEEN, _EACH, SIDE, workers=1)
     speak(model, tok, pages, n['speak'], seed, work/'speak.jsonl')
     tests = dict(caption=[caption_sample(p, k) for p in unseen for k in range(_EACH)])
     raise_model(model, tok, [(.55, 32, make['caption']), (.3, 16, make['talk']), (.15, 8, make['read'])], n['captioner'], seed, work/'captioner.jsonl', tests, 'captioner', 'vision_tower')
     save(model, tok, out/'captioner')
     tests |= dict(look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(n['base']))
-    raise_model(model, tok, [(.2, 32, make['caption']), (.5, 10, make['look']), (.3, 8, make['read'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower')
+    raise_model(model, tok, [(.1, 16, make['echo']), (.2, 32, make['caption']), (.4, 10, make['look']), (.3, 8, make['read'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower')
     save(model, tok, out/'base')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #294087d3
