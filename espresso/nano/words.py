@@ -41,7 +41,7 @@ def world_texts(
     seed:int=1000,   # Of which world
 )->tuple[list[str], list[str]]: # Sentences, and captions
     "Everything the world says"
-    lines = [w for ws in [*TIMED.values(), *BARE.values(), texts.PAST] for w in ws] + [DESCRIBE, EVIDENCE, ANSWER, 'system user assistant', 'Yes. No.', *NUMBERS]
+    lines = [w for ws in [*TIMED.values(), *BARE.values(), texts.PAST, texts.ECHO] for w in ws] + [DESCRIBE, EVIDENCE, ANSWER, 'system user assistant', 'Yes. No.', *NUMBERS]
     lines += [' '.join(f'{k}' for k in range(101)), ' '.join(f'[{k}, {k}, {k}, {k}]' for k in range(101)), '<frame at 0.5 s>']
     lines *= 60 # These are few and often said
     captions = []
@@ -52,6 +52,7 @@ def world_texts(
         for q in s.questions(): lines += [q.question, q.answer, q.evidence, *q.distractors]
     return lines + captions, captions
 
+# %% ../../nbs/3_nano/32a_words.ipynb #dd028a2d
 def tokenizer(
     texts:list[str],    # What its words come from
     captions:list[str], # What its phrases come from
