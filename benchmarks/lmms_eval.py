@@ -41,7 +41,8 @@ class Scripted(lmms):
 
 def questions(folder, times=10):
     "Task folder of the notebooks' test questions, each several times under another id and another order of options"
-    from espresso.evaluation.toolkits import documents, write_lmms
+    from espresso.evaluation.documents import documents
+    from espresso.evaluation.toolkits import write_lmms
     from espresso.records import BenchmarkItem, Video, read_parquet
     items = [dataclasses.replace(i, id=f'{i.id}-{k}') for i in read_parquet(root/'nbs/fixtures/benchmark', BenchmarkItem) if i.options for k in range(times)]
     files = {v.id: root/'nbs/fixtures/clips'/v.path for v in read_parquet(root/'nbs/fixtures/curation', Video)}

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from espresso.contracts import load
 from espresso.selector.index import Index
-from espresso.selector.measures import agreement, interval
+from espresso.evaluation.stats import interval
+from espresso.selector.measures import agreement
 from espresso.selector.select import select
 
 def main():
@@ -30,7 +31,8 @@ def main():
         print(f'{file}: {len(index)} frames, {index.meter.spent.captioned} described', flush=True)
     print(f'\nshare of core moments with a frame within {a.within:g} s, {a.budget}, {len(questions)} questions')
     for name, rows in found.items():
-        m, low, high = interval([r for r, _, _ in rows], [i for _, i, _ in rows])
+        i = interval([r for r, _, _ in rows], [i for _, i, _ in rows])
+        m, low, high = i.value, i.low, i.high
         print(f'{name:12} {m:.3f} ({low:.3f}, {high:.3f})   of all moments {sum(r*n for r, _, n in rows)/sum(n for *_, n in rows):.3f}')
 
 if __name__ == '__main__': main()

@@ -20,7 +20,8 @@ from espresso.nano.selector import kept
 from espresso.selector.budget import Limit
 from espresso.selector.handover import pictures
 from espresso.selector.index import Cost, Index
-from espresso.selector.measures import TOLERANCES, agreement, amortised, at_full_size, interval
+from espresso.evaluation.stats import interval
+from espresso.selector.measures import TOLERANCES, agreement, amortised, at_full_size
 from espresso.selector.select import STRATEGIES, select
 from espresso.selector.training import Case, tune
 from espresso.world.render import make_scene, render_one
@@ -122,13 +123,14 @@ def table(rows, names, answers):
     print(f'{"strategy":12} {"F1 @0.5 s":20} {"P":>5} {"R":>5} {"F1@0":>5} {"F1@2":>5} {"frames":>6} {"GFLOP, 1 question":>17} {"8":>7} {"TFLOP at full size":>18} {"8":>6} {"s, 1":>7} {"fell":>5}' + ('  right' if answers else ''))
     for name in names:
         own = [r for r in rows if r['strategy'] == name]
-        m, low, high = interval([r['f1@0.5'] for r in own], [r['video'] for r in own])
+        i = interval([r['f1@0.5'] for r in own], [r['video'] for r in own])
+        m, low, high = i.value, i.low, i.high
         def mean(k, of=own): return float(np.mean([r[k] for r in of]))
         one = [r for r in own if r['first']]
         more = [r for r in own if not r['first']] or one
         def eight(k): return (mean(k, one) + 7*mean(k, more))/8
         line = f'{name:12} {m:.3f} ({low:.3f}, {high:.3f}) {mean("precision@0.5"):5.2f} {mean("recall@0.5"):5.2f} {mean("f1@0"):5.2f} {mean("f1@2"):5.2f} {mean("frames"):6.2f} {mean("flops", one)/1e9:17.2f} {eight("flops")/1e9:7.2f} {mean("full", one)/1e12:18.1f} {eight("full")/1e12:6.1f} {mean("seconds", one):7.3f} {mean("fell"):5.2f}'
-        if answers: line += '  {:.3f} ({:.3f}, {:.3f})'.format(*interval([r['right'] for r in own], [r['video'] for r in own]))
+        if answers: line += f"  {interval([r['right'] for r in own], [r['video'] for r in own])}"
         print(line)
 
 def draw(rows, names, file, answers):
@@ -138,7 +140,8 @@ def draw(rows, names, file, answers):
     for ax, key in zip(axs[0], ('f1@0.5', 'right')):
         for name in names:
             own = [r for r in rows if r['strategy'] == name]; one = [r for r in own if r['first']]; more = [r for r in own if not r['first']] or one
-            m, low, high = interval([r[key] for r in own], [r['video'] for r in own])
+            i = interval([r[key] for r in own], [r['video'] for r in own])
+            m, low, high = i.value, i.low, i.high
             x = [np.mean([r['full'] for r in one])/1e12, (np.mean([r['full'] for r in one]) + 7*np.mean([r['full'] for r in more]))/8e12]
             ax.plot(x, [m, m], '-', lw=1, color='.7'); ax.errorbar(x[0], m, [[m - low], [high - m]], fmt='o', ms=4); ax.annotate(name, (x[0], m), fontsize=7, xytext=(3, 3), textcoords='offset points')
         ax.set(xscale='log', xlabel='TFLOP of a question in all, at full size (grey: down to eight questions)', ylabel='accuracy' if key == 'right' else 'F1 within 0.5 s')

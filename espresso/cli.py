@@ -231,7 +231,8 @@ def _fetch_members(a):
     if not a.dry_run: print(f'{got["taken"]} taken out, {got["there"]} were there already, {len(got["lost"])} not in the archive')
 
 def _toolkits(a):
-    from espresso.evaluation.toolkits import times_of, write_toolkits
+    from espresso.evaluation.documents import times_of
+    from espresso.evaluation.toolkits import write_toolkits
     from espresso.store import Store
     from espresso.trial.asking import chosen as frames_for
     from espresso.trial.bench import open_bench

@@ -5,7 +5,8 @@ import numpy as np, pytest
 from PIL import Image
 from espresso.evaluation import stats
 from espresso.evaluation.closed import Shown, strict
-from espresso.evaluation.toolkits import documents, write_vlmeval
+from espresso.evaluation.documents import documents
+from espresso.evaluation.toolkits import write_vlmeval
 from espresso.records import BenchmarkItem, Video, read_parquet
 
 root = Path(__file__).parent.parent

@@ -71,7 +71,7 @@ def shape(
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
     sees = hasattr(config, 'vision_config')
     with torch.device('meta'): net = (AutoModelForImageTextToText if sees else AutoModelForCausalLM).from_config(config)
-    text, each = config.get_text_config(), None
+    text = config.get_text_config()
     each = getattr(text, 'head_dim', None) or text.hidden_size//text.num_attention_heads
     layers, decoder, head = text.num_hidden_layers, net.get_decoder(), net.get_output_embeddings()
     return Shape(sum(p.numel() for p in net.parameters()), weights(decoder), weights(head), 4*each*text.num_attention_heads*layers,

@@ -47,25 +47,28 @@ class Vectors:
                 for n in full: out[n] = np.frombuffer(os.pread(f.fileno(), 4*self.dim, 4*self.dim*self.row[keys[n]]), np.float32)
         return out
 
-    def _learn(self):
-        "Read the hashes that another run, or this one, has added"
-        if not (self.folder/'encoder.json').exists(): return
-        self.dim = json.loads((self.folder/'encoder.json').read_text())['dim']
-        whole = (self.folder/'vectors').stat().st_size//(4*self.dim)
-        with open(self.folder/'texts', 'rb') as f: f.seek(16*len(self.row)); more = f.read(16*max(0, whole - len(self.row)))
-        for i in range(0, len(more)//16*16, 16): self.row[more[i:i+16]] = len(self.row)
+# %% ../../nbs/4_evaluation/40a_vectors.ipynb #c8500345
+def _learn(self):
+    "Read the hashes that another run, or this one, has added"
+    if not (self.folder/'encoder.json').exists(): return
+    self.dim = json.loads((self.folder/'encoder.json').read_text())['dim']
+    whole = (self.folder/'vectors').stat().st_size//(4*self.dim)
+    with open(self.folder/'texts', 'rb') as f: f.seek(16*len(self.row)); more = f.read(16*max(0, whole - len(self.row)))
+    for i in range(0, len(more)//16*16, 16): self.row[more[i:i+16]] = len(self.row)
 
-    def _keep(self, keys, found):
-        "Write vectors, then their hashes"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder/'lock', 'w') as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._learn()
-            if self.dim not in (None, found.shape[1]): raise Stop(f'{self.folder} holds vectors of {self.dim} numbers, and {self.embedder.name} now gives {found.shape[1]}: remove the folder, or name another one')
-            if self.dim is None:
-                for name in 'vectors', 'texts': (self.folder/name).touch()
-                replace_file(self.folder/'encoder.json', lambda f: f.write_text(json.dumps(dict(name=self.embedder.name, dim=found.shape[1]))))
-            self.dim, new = found.shape[1], [n for n, k in enumerate(keys) if k not in self.row]
-            for name, size, data in ('vectors', 4*self.dim, found[new].tobytes()), ('texts', 16, b''.join(keys[n] for n in new)):
-                with open(self.folder/name, 'r+b') as f: f.truncate(size*len(self.row)); f.seek(0, 2); f.write(data)
-            self._learn()
+def _keep(self, keys, found):
+    "Write vectors, then their hashes"
+    self.folder.mkdir(parents=True, exist_ok=True)
+    with open(self.folder/'lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        self._learn()
+        if self.dim not in (None, found.shape[1]): raise Stop(f'{self.folder} holds vectors of {self.dim} numbers, and {self.embedder.name} now gives {found.shape[1]}: remove the folder, or name another one')
+        if self.dim is None:
+            for name in 'vectors', 'texts': (self.folder/name).touch()
+            replace_file(self.folder/'encoder.json', lambda f: f.write_text(json.dumps(dict(name=self.embedder.name, dim=found.shape[1]))))
+        self.dim, new = found.shape[1], [n for n, k in enumerate(keys) if k not in self.row]
+        for name, size, data in ('vectors', 4*self.dim, found[new].tobytes()), ('texts', 16, b''.join(keys[n] for n in new)):
+            with open(self.folder/name, 'r+b') as f: f.truncate(size*len(self.row)); f.seek(0, 2); f.write(data)
+        self._learn()
+
+Vectors._learn, Vectors._keep = _learn, _keep

@@ -10,8 +10,7 @@ import re
 from collections import Counter
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
-from .texts import BARE, COLOURS, NUMBERS, TIMED, moments
-from . import texts
+from .texts import BARE, COLOURS, ECHO, NUMBERS, PAST, TIMED, moments
 from ..reasoner.model import ANSWER, EVIDENCE
 from ..world.render import make_scene
 
@@ -41,7 +40,7 @@ def world_texts(
     seed:int=1000,   # Of which world
 )->tuple[list[str], list[str]]: # Sentences, and captions
     "Everything the world says"
-    lines = [w for ws in [*TIMED.values(), *BARE.values(), texts.PAST, texts.ECHO] for w in ws] + [DESCRIBE, EVIDENCE, ANSWER, 'system user assistant', 'Yes. No.', *NUMBERS]
+    lines = [w for ws in [*TIMED.values(), *BARE.values(), PAST, ECHO] for w in ws] + [DESCRIBE, EVIDENCE, ANSWER, 'system user assistant', 'Yes. No.', *NUMBERS]
     lines += [' '.join(f'{k}' for k in range(101)), ' '.join(f'[{k}, {k}, {k}, {k}]' for k in range(101)), '<frame at 0.5 s>']
     lines *= 60 # These are few and often said
     captions = []

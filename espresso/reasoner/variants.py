@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
+from ..evaluation import stats
 from ..records import Score, Stop, replace_file
 from .worldset import Wording
 from ..runs import STAGES, Stage, finished, meant_for, read_profile, run_stage, stage_parameters
@@ -133,20 +134,16 @@ def all_of(
     order = [s.name for s in SETTINGS]
     return sorted(found, key=lambda x: (order.index(x[0]), x[1]))
 
-# %% ../../nbs/3_reasoner/35_variants.ipynb #e2ee352b
+# %% ../../nbs/3_reasoner/35_variants.ipynb #df1fdbc2
 def interval(
     values:np.ndarray,  # One for each question
     clips:np.ndarray,   # Its clip
     draws:int=2000,     # Draws of the bootstrap
-    level:float=.95,    # Share of the draws within the interval
+    share:bool=True,    # Values lie between 0 and 1; False for differences
 )->tuple[float, float, float]: # Mean, lower and upper bound
-    "A mean and how sure it is, by drawing whole clips"
-    values, (names, which) = np.asarray(values, float), np.unique(clips, return_inverse=True)
-    total, size = np.bincount(which, values), np.bincount(which)
-    drawn = np.random.default_rng(0).integers(len(names), size=(draws, len(names)))
-    means = total[drawn].sum(1)/size[drawn].sum(1)
-    low, high = np.quantile(means, [(1-level)/2, (1+level)/2])
-    return float(values.mean()), float(low), float(high)
+    "A mean and its 95 % interval by `espresso.evaluation.stats`"
+    i = stats.interval(values, clips, share=share, resamples=draws)
+    return i.value, i.low, i.high
 
 # %% ../../nbs/3_reasoner/35_variants.ipynb #c13eace7
 GROUPS = {'all': lambda w: True, 'seen wordings': lambda w: w.seen, 'unseen wordings': lambda w: not w.seen, '2 hops': lambda w: w.hops == 2, '3 hops': lambda w: w.hops > 2}
@@ -199,7 +196,7 @@ def differences(
             line = dict(more=more, less=less, group=group)
             for what in 'right', 'exact':
                 gap = outcomes(scores[more], ids, what).mean(0) - outcomes(scores[less], ids, what).mean(0)
-                line |= dict(zip((what, f'{what}_low', f'{what}_high'), interval(gap, np.array([clips[i] for i in ids]), draws)))
+                line |= dict(zip((what, f'{what}_low', f'{what}_high'), interval(gap, np.array([clips[i] for i in ids]), draws, False)))
             lines.append(line)
     return lines
 

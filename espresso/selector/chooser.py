@@ -58,9 +58,8 @@ class Chooser:
         try: return {k: load(k, v, store=self.store) for k, v in self.given.items() if v}
         except ValueError as e: raise Stop(f'the selector {self.spec!r}: {e}') from None
 
-    @cached_property
-    def awake(self):
-        "Models that load at their first use have done so: it counts for no question, and operations are counted from the first"
+    def wake(self):
+        "Let models that load at their first use do so, since that counts for no question"
         if self.strategy in BY_CLOCK: return
         for kind, method in dict(embedder='embed', viewer='read').items():
             if kind in self.models: getattr(self.models[kind], method)(['a first text'])
@@ -81,7 +80,7 @@ def of_video(self:Chooser,
     key = store.key(kind='selected', video=video, asked=asked, **self.named) if store is not None else ''
     kept = store.get(key) if key else None
     if kept: return [Picked(tuple(r['times']), Cost(**r['cost']), r['why'], r['fell_back']) for r in kept['rows']]
-    self.awake
+    self.wake()
     found, before = [], Cost()
     with tempfile.TemporaryDirectory() as folder:
         index = Index(path, Path(folder)/'index', fps=self.fps, **self.models)
@@ -133,7 +132,7 @@ def one(self:Chooser,
     "Choose for one question"
     names = self.named
     folder = Path(home)/f'{Path(path).stem}-{content_id(file_id(path), names["fps"], names["models"])[:8]}'
-    self.awake
+    self.wake()
     index = Index(path, folder, fps=self.fps, **self.models)
     s = select(index, question, self.budget, self.strategy)
     say(f'{self.strategy} chose {", ".join(f"{t:.1f}" for t in s.times)} s: {s.why}; {spent(index.meter.spent)}, {index.meter.spent.seconds:.1f} s')

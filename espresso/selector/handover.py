@@ -23,7 +23,7 @@ def pictures(
     short_side:int=448,   # Pixels of the shorter side, at most
 )->list[Picture]: # In order of time
     "The chosen frames"
-    return read_frames(index.path, chosen.times, short_side=min(short_side, *index._size()), video_id=index.about['video'])
+    return read_frames(index.path, chosen.times, short_side=min(short_side, *index.frame_size()), video_id=index.about['video'])
 
 # %% ../../nbs/2_selector/23_handover.ipynb #edb999c2
 def clock(
@@ -131,7 +131,7 @@ def in_words(
     "A selection, to be read"
     c, lines = chosen.cost, []
     for k, f in zip(chosen.places, chosen.frames):
-        said = index.store.get(index._caption_key(k)) if index.has('captioner') else None
+        said = index.store.get(index.caption_key(k)) if index.has('captioner') else None
         lines.append(f'{f.time_s:8.2f} s  frame {f.index:<6}' + ('' if np.isnan(chosen.scores[k]) else f'  {chosen.scores[k]:.3f}') + (f'  {said["text"]}' if said else ''))
     work = f'{c.flops/1e9:,.1f} GFLOP' if c.flops else 'no model'
     return '\n'.join([*lines, f'{chosen.strategy}: {chosen.why}', f'{c.viewed} frames looked at, {c.captioned} described, {c.asked} questions to a language model, {work}, {c.seconds:.1f} s'])

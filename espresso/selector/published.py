@@ -10,7 +10,7 @@ import math, random
 import numpy as np
 from .budget import Chosen, Limit
 from .index import Index
-from .similar import ranked, scores_of
+from .similar import ranked, strategy_by
 
 # %% ../../nbs/2_selector/21c_published.ipynb #bc37d37b
 def inverse_transform(
@@ -81,16 +81,8 @@ def bandit(
     return scores
 
 # %% ../../nbs/2_selector/21c_published.ipynb #4927c4b5
-def _strategy(rule, said):
-    def strategy(index:Index, question:str, at:Limit, **how)->Chosen:
-        scores, _, short = scores_of(index, question, at)
-        if np.isnan(scores).all(): return Chosen((), scores, short, True)
-        if np.nanmax(scores) - np.nanmin(scores) < 1e-6 and len(index) > at.frames: return Chosen((), scores, 'every frame suits the question equally', True)
-        return Chosen(tuple(rule(scores, at, **how)), scores, '; '.join(filter(None, [said, short])))
-    return strategy
-
-bolt = _strategy(inverse_transform, 'at equal steps of the scores\' cumulative sum')
-aks = _strategy(score_and_coverage, 'the best where they stand out, spread where they do not')
+bolt = strategy_by(lambda scores, vectors, at, **how: inverse_transform(scores, at, **how), 'image', 'at equal steps of the scores\' cumulative sum')
+aks = strategy_by(lambda scores, vectors, at, **how: score_and_coverage(scores, at, **how), 'image', 'the best where they stand out, spread where they do not')
 
 def focus(
     index:Index,      # The video

@@ -12,7 +12,7 @@ import numpy as np
 from .asking import SCHEMA, firsts, understood, untaught, wanted, weighing
 from .budget import Chosen, Limit, affordable, even
 from .index import Index, Sheet
-from .similar import bit_reversed
+from .similar import spread_out
 import re
 
 # %% ../../nbs/2_selector/21d_reading.ipynb #3b9ab86b
@@ -23,7 +23,7 @@ def described(
 )->tuple[list[int], str]: # Those that are described now, in order of time; what the budget forbade
     "Describe as many frames as the budget pays for"
     n = len(index)
-    ks = sorted(range(n), key=lambda k: bit_reversed(k, n)) if ks is None else list(ks)
+    ks = spread_out(n) if ks is None else list(ks)
     found = sorted(affordable(index, 'captioned', ks, at))
     return found, '' if len(found) == len(ks) else f'the budget paid for {len(found)} of {len(ks)} captions'
 
@@ -42,7 +42,7 @@ def picks(
         frames += [page.frames[k] for k in named]; notes.append(wrong and f'the model {wrong}')
     if not frames: return Chosen((), None, '; '.join(filter(None, [*notes, 'the model named no frame that exists'])), True)
     kept = [frames[j] for j in even(len(frames), at.frames)]
-    notes.append(f'{len(kept)} of {len(frames)} frames that the model named' if len(kept) < len(frames) else f'named by the model')
+    notes.append(f'{len(kept)} of {len(frames)} frames that the model named' if len(kept) < len(frames) else 'named by the model')
     return Chosen(tuple(kept), None, '; '.join(filter(None, notes)))
 
 # %% ../../nbs/2_selector/21d_reading.ipynb #622e3fb1

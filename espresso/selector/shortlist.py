@@ -11,7 +11,7 @@ import numpy as np
 from .budget import Chosen, Limit, affordable, even
 from .index import Index
 from .reading import described, enough, weights
-from .similar import ranked
+from .similar import ranked, spread_out
 
 # %% ../../nbs/2_selector/21e_shortlist.ipynb #bec02da1
 def stretches(
@@ -65,11 +65,9 @@ def shortlist(
     vectors, viewed = glances(index, at)
     n = min(len(index), max(at.frames, 4, round(factor*len(index)**.5)))
     few = [speaker(vectors, s) for s in stretches(vectors, n)]
-    if not viewed: return [few[k] for k in _spread(len(few))], False
+    if not viewed: return [few[k] for k in spread_out(len(few))], False
     best = ranked(index.view_scores(question))
-    return [few[k] for k in _spread(len(few))] + [k for k in best if k not in few][:asked if n < len(index) else 0], True
-
-def _spread(n): return sorted(range(n), key=lambda k: int(f'{k:0{max(1, (n-1).bit_length())}b}'[::-1], 2))
+    return [few[k] for k in spread_out(len(few))] + [k for k in best if k not in few][:asked if n < len(index) else 0], True
 
 # %% ../../nbs/2_selector/21e_shortlist.ipynb #12371a74
 def ours(

@@ -67,7 +67,9 @@ def by_options(
     "Read replies to close-ended questions"
     rows = [choice(q.shown, None, model, r.detail) if isinstance(r := replies[q.id], Drop) else choice(q.shown, r, model) for q in some]
     items = list({q.item.id: q.item for q in some}.values())
-    def mean(field): return figure([float(np.mean([getattr(c, field) for c in rows if c.id == i.id])) for i in items], items, plan)
+    by_item = {i.id: [] for i in items}
+    for c in rows: by_item[c.id].append(c)
+    def mean(field): return figure([float(np.mean([getattr(c, field) for c in by_item[i.id]])) for i in items], items, plan)
     return shares(rows) | dict(strict=mean('right'), official=mean('right_official'), controls=controls(items)), rows
 
 # %% ../../nbs/6_trial/63_scoring.ipynb #105ef27d
@@ -95,7 +97,8 @@ def graded(rows, drops, items, plan):
     got = of_items(rows)
     some = [i for i in items if i.id in got]
     if not some: return dict(answers=0, not_judged=len(drops))
-    means = {a: figure([of_items(rows, a)[i.id] for i in some], some, plan, share=False) for a in ASPECTS}
+    by_aspect = {a: of_items(rows, a) for a in ASPECTS}
+    means = {a: figure([by_aspect[a][i.id] for i in some], some, plan, share=False) for a in ASPECTS}
     counted = {k: v for k, v in grade_summary(rows).items() if k not in ASPECTS}
     return counted | dict(not_judged=len(drops)) | means | dict(agreement=agreement(rows), biases=biases(rows))
 
