@@ -67,7 +67,7 @@ def _said(p, shelf):
     return dict(model=p.model, frames=[shelf.frame(f) for f in p.frames], evidence=plain(mend(p.evidence)), given=p.given, boxes=boxes, answer=plain(mend(p.answer)), cut=p.cut,
                 tokens=[p.prompt_tokens, p.evidence_tokens, p.answer_tokens], seconds=round(p.seconds, 3), flops=p.flops)
 
-def _judged(s): return dict(step=s.step, right=s.right, exact=s.exact, reference=round(s.reference, 3), distractors=[round(d, 3) for d in s.distractors], encoder=s.encoder, bar=s.threshold)
+def _judged(s): return dict(step=s.step, right=s.right, exact=s.exact, reference=round(s.reference, 4), distractors=[round(d, 4) for d in s.distractors], encoder=s.encoder, bar=s.threshold)
 
 def question(
     qa:QAPair,                    # The question

@@ -50,8 +50,14 @@ for (const v of videos) v.kept.sort((a, b) => frames[a].time - frames[b].time)
 // ---- a frame, its boxes, and where it lies in time
 function shot(k, boxes = [], colours = new Map(), open = true) {
   const f = frames[k], v = videos[f.video] || { width: 16, height: 9 }, src = picture(k)
-  const drawn = boxes.map(([name, [x0, y0, x1, y1], sure], n) => h('.box' + (sure ? '' : '.unsure') + (y0 < .12 ? '.low' : '') + (x0 > .55 ? '.right' : ''),
-    { style: { '--c': colours.get(name) || COLOURS[n % COLOURS.length], left: `${100 * x0}%`, top: `${100 * y0}%`, width: `${100 * (x1 - x0)}%`, height: `${100 * (y1 - y0)}%` } }, h('span', {}, name)))
+  const taken = [], wide = 250, tall = wide * v.height / v.width
+  const drawn = boxes.map(([name, [x0, y0, x1, y1], sure], n) => {
+    const right = x0 > .55, w = Math.min(176, 6.4 * name.length + 9), x = right ? x1 * wide - w : x0 * wide
+    const places = [['', y0 * tall - 16], ['under', y1 * tall + 1], ['inside', y0 * tall]].filter(([, y]) => y >= 0 && y + 16 <= tall)
+    const [side, y] = places.find(([, y]) => taken.every(([a, b, c]) => x >= b || x + w <= a || Math.abs(y - c) >= 16)) || places[0] || ['inside', y0 * tall]
+    taken.push([x, x + w, y])
+    return h(['.box', !sure && 'unsure', side, right && 'right'].filter(Boolean).join('.'), { style: { '--c': colours.get(name) || COLOURS[n % COLOURS.length], left: `${100 * x0}%`, top: `${100 * y0}%`, width: `${100 * (x1 - x0)}%`, height: `${100 * (y1 - y0)}%` } }, h('span', {}, name))
+  })
   const inside = [src ? h('img', { src, alt: f.caption || `frame at ${seconds(f.time)}`, decoding: 'async' }) : h('span.none', {}, 'no picture in this page'), ...drawn]
   const style = { 'aspect-ratio': `${v.width} / ${v.height}` }
   return open ? h('button.shot', { type: 'button', style, title: 'Larger', 'aria-label': `Frame at ${seconds(f.time)}, larger`, onclick: () => enlarge(k, boxes, colours) }, inside) : h('.shot', { style }, inside)
@@ -132,7 +138,7 @@ class Browser {
   constructor(part, { items, find, filters, list, detail, noun, empty }) {
     Object.assign(this, { items, find, filters, detail, noun, empty, values: {}, extra: null })
     this.list = new List({ ...list, pick: item => { this.show(item); list.pick?.(item) }, open: (item, k) => { list.open ? list.open(item, k) : this.enter() } })
-    this.search = h('input', { type: 'search', placeholder: `Search ${noun}s`, 'aria-label': `Search ${noun}s` })
+    this.search = h('input', { type: 'search', placeholder: 'Search', 'aria-label': `Search ${noun}s` })
     this.search.addEventListener('input', () => this.apply())
     this.search.addEventListener('keydown', e => { if (e.key === 'ArrowDown' || e.key === 'Enter') { this.list.host.focus(); e.preventDefault() } })
     this.selects = filters.map(f => {
@@ -161,7 +167,7 @@ class Browser {
   }
   show(item) {
     if (!this.pane) return
-    this.pane.replaceChildren(...(item ? [h('button.back', { type: 'button', onclick: () => this.leave() }, '← Back'), ...this.detail(item)] : [h('.empty', {}, this.items.length ? `No ${this.noun} is like that.` : this.empty)]))
+    this.pane.replaceChildren(...(item ? [h('.leaf', {}, h('button', { type: 'button', onclick: () => this.leave() }, '← Back'), h('button', { type: 'button', 'aria-label': `${this.noun} before`, onclick: () => this.list.go(this.list.at - 1) }, '↑'), h('button', { type: 'button', 'aria-label': `Next ${this.noun}`, onclick: () => this.list.go(this.list.at + 1) }, '↓')), ...this.detail(item)] : [h('.empty', {}, this.items.length ? `No ${this.noun} is like that.` : this.empty)]))
     this.pane.scrollTop = 0
   }
   enter() { this.split.classList.add('open'); this.pane?.focus() }
@@ -185,7 +191,7 @@ function framesOf(places, lines, boxes, colours) {
 function answered(q) {
   const p = q.said, sc = q.score, names = new Map([...new Set(p.boxes.map(b => b[0]))].map((n, k) => [n, q.colours.get(n) || COLOURS[(k + 3) % COLOURS.length]]))
   const longest = sc ? Math.max(.05, sc.bar, sc.reference, ...sc.distractors) : 1
-  const bar = (name, x, cls) => [h('span', {}, name), h('.bar', {}, h('i', { style: { width: `${100 * Math.max(0, x) / longest}%` } }), h('u', { style: { left: `${100 * sc.bar / longest}%` } })), h('span', { class: cls }, x.toFixed(3))]
+  const bar = (name, x, cls) => [h('span', {}, name), h('.bar', {}, h('i', { style: { width: `${100 * Math.max(0, x) / longest}%` } }), h('u', { style: { left: `${100 * sc.bar / longest}%` } })), h('span', { class: cls }, x.toFixed(4))]
   return [h('h3', {}, 'The model\'s answer'), h('p.said', {}, p.answer || h('span.soft', {}, '(nothing)'), ' '),
     h('.tags', {}, h('span.tag.' + (ANSWER[q.outcome][1] || 'soft'), {}, ANSWER[q.outcome][0]), sc?.exact && h('span.tag.good', {}, 'word for word'), p.cut && h('span.tag.amber', {}, `cut off at its limit: ${p.cut}`)),
     sc && h('.near', { style: { 'margin-top': '.6rem' } }, bar('to the reference', sc.reference), sc.distractors.map((d, n) => bar(`to distractor ${n + 1}`, d))),
@@ -266,7 +272,7 @@ part('Videos', videos.length, root => {
 })
 
 part('Questions', questions.length, root => {
-  const row = q => h('.row', {}, h('.top', {}, q.question), h('.below', {}, h('span', { class: ANSWER[q.outcome][1] }, q.outcome === 'none' ? '' : ANSWER[q.outcome][0].split(':')[0]), q.checked === 'kept' ? '' : h('span.bad', {}, q.checked), h('span', {}, q.task || ''), h('span', {}, q.name)))
+  const row = q => h('.row', {}, h('.top', {}, q.question), h('.below', {}, q.outcome === 'none' ? '' : h('span', { class: ANSWER[q.outcome][1] }, ANSWER[q.outcome][0].split(':')[0]), q.checked === 'kept' ? '' : h('span.bad', {}, q.checked), h('span', {}, q.task || ''), h('span', {}, q.name)))
   tabs.Questions = new Browser(root, { items: questions, find: 'find', noun: 'question', empty: 'No question was written in this run yet.', detail: detailOf, list: { name: 'questions', height: 74, draw: row, pick: q => note('questions', q.id) },
     filters: [{ name: 'task', of: q => q.task || 'no task' }, { name: 'source', of: q => q.source }, { name: 'verdict', of: q => q.checked }, { name: 'answer', of: q => q.outcome, word: v => ANSWER[v][0] }, { name: 'split', of: q => q.split || 'none' }] })
 })
@@ -287,7 +293,7 @@ if (data.tables) part('Tables', data.tables.length, root => {
 if (data.figures) part('Figures', data.figures.length, root => {
   root.classList.add('page', 'figures')
   if (!data.figures.length) root.append(h('p.empty', {}, 'This run has no dataset yet, so there is nothing to draw.'))
-  for (const f of data.figures) root.append(h('figure', {}, h('figcaption', {}, f.title), h('img', { src: `data:image/webp;base64,${f.picture}`, alt: f.title, width: f.width, height: f.height, loading: 'lazy', decoding: 'async' })))
+  for (const f of data.figures) root.append(h('figure', {}, h('figcaption', {}, f.title), h('.wide', { tabindex: 0, role: 'region', 'aria-label': f.title }, h('img', { src: `data:image/webp;base64,${f.picture}`, alt: f.title, width: f.width, height: f.height, loading: 'lazy', decoding: 'async' }))))
 })
 
 // ---- moving about
@@ -295,11 +301,11 @@ const nav = $('#tabs'), main = $('#main'), shown = data.gallery ? PARTS.filter(p
 const linked = location.protocol !== 'about:' // In a notebook's cell there is no address to write to
 let current = ''
 function note(name, id = '') { if (linked && current.toLowerCase() === name) history.replaceState(null, '', `#${name}${id ? '/' + id : ''}`) }
-function open(name) {
+function open(name, focus = true) {
   current = name
   for (const p of shown) { p.root.hidden = p.name !== name; p.tab.setAttribute('aria-selected', p.name === name); p.tab.tabIndex = p.name === name ? 0 : -1; if (p.name === name) p.tab.scrollIntoView({ block: 'nearest', inline: 'nearest' }) }
   const b = tabs[name]
-  if (b) { b.split.classList.remove('open'); b.list.paint(); b.list.host.focus({ preventScroll: true }) }
+  if (b) { b.split.classList.remove('open'); b.list.paint(); if (focus) b.list.host.focus({ preventScroll: true }) }
   note(name.toLowerCase(), name === 'Questions' && b.list.items[b.list.at]?.id)
 }
 for (const p of shown) {
@@ -328,7 +334,7 @@ $('#gist').textContent = [many(videos.length, 'video'), many(questions.length, '
 function follow() {
   const [name, id] = linked ? decodeURIComponent(location.hash.slice(1)).split('/') : [''], p = shown.find(x => x.name.toLowerCase() === name) || shown[0], q = tabs.Questions
   const k = id && p.name === 'Questions' ? questions.findIndex(x => x.id === id) : -1
-  open(p.name)
+  open(p.name, !data.gallery) // A notebook keeps its own focus
   if (k >= 0) { q.clear(); q.pickOut(k); q.enter() }
 }
 addEventListener('hashchange', follow)

@@ -52,7 +52,7 @@ def stills(
         video = data['videos'][v]
         width = max(1, round(video['width']*min(1, side/max(video['width'], video['height']))))
         try: seen = read_frames(root/video['name'], [data['frames'][k]['time'] for k in places], width=width)
-        except (ValueError, OSError) as e: faults.append(f'{video["name"]}: {str(e).replace(f"{root}/", "")}'); continue
+        except (ValueError, OSError) as e: faults.append(str(e).replace(f'{root}/', '')); continue
         same = [(k, p) for k, p in zip(places, seen) if p.frame.index == data['frames'][k]['index']]
         if len(same) < len(places): faults.append(f'{video["name"]}: {len(places) - len(same)} frames are not where they were, so it is another video than at the time of the run')
         got |= {k: jpeg(p.image) for k, p in same}
