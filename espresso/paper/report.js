@@ -43,7 +43,7 @@ for (const q of questions) {
   v.asked++
   if (q.score) q.score.right ? v.right++ : v.wrong++
   for (const k of q.core || []) v.core.add(k)
-  for (const i of q.items || []) if (i.box) { const b = v.boxes.get(i.frame) || new Map(); b.set(i.name + i.box, [i.name, i.box, true]); v.boxes.set(i.frame, b) }
+  for (const i of q.items || []) if (i.box) { const b = v.boxes.get(i.frame) || new Map(); if (!(b.get(i.name)?.[3] >= i.found)) b.set(i.name, [i.name, i.box, true, i.found]); v.boxes.set(i.frame, b) } // The surest of each name
 }
 for (const v of videos) v.kept.sort((a, b) => frames[a].time - frames[b].time)
 
@@ -228,6 +228,7 @@ part('Overview', '', root => {
   root.append(h('.facts', {}, fact(count(videos.length), `videos, ${length < 6000 ? `${(length / 60).toFixed(1)} minutes` : `${(length / 3600).toFixed(1)} hours`}`), fact(count(frames.filter(f => f.kept).length), `frames kept of ${count(looked)} looked at`), fact(count(kept.length), `questions kept of ${count(questions.length)} on record`),
     fact(judged.length ? percent(judged.filter(q => q.score.right).length / judged.length) : '–', judged.length ? `right of ${many(judged.length, 'answer')} judged` : 'no answer was judged'), fact(count(total('requests')), `calls of models, ${count(total('cached'))} more from the store`), fact(total('money').toFixed(2), 'spent on them')))
   root.append(h('h2', {}, 'In, out, and what fell out'), data.stages.length ? h('.card.flow', {}, data.stages.map(flow)) : h('p.soft', {}, 'No stage has left a record.'))
+  root.append(h('p', {}, h('small', {}, 'A bar is all that a stage made or was given: videos first, then frames, then questions. A reason leads to its rows.')))
   root.append(h('.legend', {}, [['out', 'came out', 'accent'], ['dropped', 'dropped by a rule', 'amber'], ['quarantined', 'quarantined by a fault', 'bad']].map(([c, w, v]) => h('span', {}, h('i', { style: { width: '.8em', background: `var(--${v})` } }), w))))
   if (data.shares.length) root.append(h('h2', {}, 'Answers'), h('.card.wide', {}, table(['', 'questions', 'right', '95 %', 'word for word'], data.shares.map(l => [l.control ? `knows nothing: ${l.name}` : l.name, count(l.n), percent(l.right), l.low == null ? '' : `${percent(l.low)} – ${percent(l.high)}`, percent(l.exact)]))))
   if (data.stages.length) root.append(h('h2', {}, 'Costs'), h('.card.wide', {}, table(['', 'calls', 'from the store', 'asked again', 'tokens read', 'tokens written', 'money', 'seconds', 'with notebook'], data.stages.map(x => [x.name, ...['requests', 'cached', 'repaired', 'read', 'written'].map(k => count(x[k])), x.money.toFixed(2), x.seconds.toFixed(1), x.whole == null ? '' : x.whole.toFixed(1)]),
