@@ -103,11 +103,12 @@ def show_frame(
     title='',    # Above it
     boxes=(),    # (name, (x0, y0, x1, y1) as shares of the picture)
     frame='',    # Colour of a frame around it; empty for none
+    text=6.,     # Size of the boxes' names, points
 ):
     "A picture with named boxes"
     h, w = image.shape[:2]
     ax.imshow(image, interpolation='nearest', aspect='auto')
-    ax.set(xticks=[], yticks=[], xlim=(-.5, w-.5), ylim=(h-.5, -.5)); ax.set_title(title, size=7, weight='normal', loc='center', pad=2)
+    ax.set(xticks=[], yticks=[], xlim=(-.5, w-.5), ylim=(h-.5, -.5)); ax.set_title(title, size=text + 1, weight='normal', loc='center', pad=2)
     for s in ax.spines.values(): s.set(visible=bool(frame), color=frame or INK, linewidth=1.5)
     taken = []
     for k, (name, (x0, y0, x1, y1)) in enumerate(boxes):
@@ -115,4 +116,4 @@ def show_frame(
         top = y0*h - 2 if y0 > .12 else min(y1*h + .1*h, h - 2)
         while any(abs(top - t) < .1*h and abs(x0*w - x) < .5*w for x, t in taken): top += .1*h
         taken.append((x0*w, top))
-        ax.text(min(x0*w, .98*w), top, name, size=5.5, color='white', va='bottom', ha='left' if x0 < .6 else 'right', bbox=dict(fc=COLOURS[k % len(COLOURS)], ec='none', pad=.8), clip_on=True)
+        ax.text(min(x0*w, .98*w), top, name, size=text, color='white' if k % len(COLOURS) in (0, 2, 3) else INK, va='bottom', ha='left' if x0 < .6 else 'right', bbox=dict(fc=COLOURS[k % len(COLOURS)], ec='none', pad=.8), clip_on=True)
