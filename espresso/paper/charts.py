@@ -33,7 +33,7 @@ def benchmark_by_task(
             left.plot(others, [y]*len(others), 'o', ms=3.5, color=GREY, alpha=.55, mew=0)
         for k, (name, (colour, mark, label)) in enumerate(_NAMED.items()):
             r = next(r for r in rows if r['name'] == name)
-            left.plot([float(r[t]) for t in names], np.arange(len(names)) + (0, -.28, .28)[k], mark, ms=5, color=colour, mec='white', mew=.5, label=label)
+            left.plot([float(r[t]) for t in names], np.arange(len(names)) + (0, -.28, .28)[k], mark, ms=5, color=colour, mec='white', mew=.5, label=label, zorder=3 - .1*k)
         left.plot([], [], 'o', ms=3.5, color=GREY, label='seven others')
         left.set(title='reported (paper, Table 1)', xlabel='percent right', xlim=(0, 60), yticks=range(len(names)), yticklabels=[t.name for t in TASKS]); left.invert_yaxis()
         if chance is not None and scores: left.plot([], [], '--', lw=1, color=ORANGE, label='random option, this run'); right.axvline(100*chance, color=ORANGE, lw=1, ls='--', zorder=0)

@@ -80,7 +80,7 @@ def two_stages(
     def counted(name): return numbers(run, next(s for s in stages if s.name == name))[:1] if name in names else []
     with style():
         fig, ax = sheet(7, 3.5)
-        box(ax, .1, 2.05, 1.35, 1.2, 'frames', ['of a video'] + (paragraph(purpose(chooser), 1.15, 6.4, 4) if chooser else ['the annotated core frames;', 'no selector in this chain']), GREY, 6.4)
+        box(ax, .1, 2.05, 1.35, 1.2, 'frames', ['of a video'] + (paragraph(purpose(chooser), 1.15, 6.4, 4) if chooser else paragraph('the annotated core frames; no selector in this chain', 1.15, 6.4)), GREY, 6.4)
         box(ax, .1, .35, 1.35, 1.0, 'question', ['from the dataset'], GREY, 6.4, counted('benchmark'))
         box(ax, 2.0, 2.05, 1.75, 1.2, 'stage 1: evidence', ['frames + question', '→ evidence, with boxes'], BLUE, 6.6, settings('first'))
         box(ax, 4.75, 2.05, 1.95, 1.2, 'stage 2: answer', ['frames + question + evidence', '→ answer'], GREEN, 6.6, settings('second'))
