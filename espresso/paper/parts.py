@@ -9,6 +9,7 @@ __all__ = ['FRAMES', 'EVIDENCE', 'looks_of', 'ask_all_ways', 'cells', 'as_markdo
 from collections.abc import Sequence
 from pathlib import Path
 import numpy as np
+from ..evaluation.objective import nearest
 from ..evaluation.stats import interval
 from ..records import Score, Stop, read_parquet
 from ..trial.asking import Plan
@@ -51,7 +52,7 @@ def ask_all_ways(
 def cells(
     scores:dict[tuple, list[Score]], # From `ask_all_ways`
     shown:dict[tuple, float],        # Likewise
-    what:str='right',                # `right` or `exact`
+    what:str='right',                # `right` (Algorithm 1), `nearest` (option) or `exact` (match)
     draws:int=2000,                  # Draws of the bootstrap
 )->tuple[list[dict], list[dict]]: # Ways with their shares; effects
     "The factorial table"
@@ -59,7 +60,8 @@ def cells(
     ids = sorted(set.intersection(*(set(v) for v in by.values())))
     if not ids: raise Stop('no question was answered in all ways: look into the faults.parquet of each trial')
     clips = [next(iter(by.values()))[i].video_id for i in ids]
-    y = {k: np.array([getattr(v[i], what) for i in ids], float) for k, v in by.items()}
+    def good(s): return nearest(s.reference, s.distractors) if what == 'nearest' else getattr(s, what)
+    y = {k: np.array([good(v[i]) for i in ids], float) for k, v in by.items()}
     def three(i): return dict(value=i.value, low=i.low, high=i.high)
     ways = [dict(frames=f, evidence=EVIDENCE[t], shown=shown[f, t], questions=len(ids), clips=len(set(clips))) | three(interval(y[f, t], clips, resamples=draws)) for f, t in y]
     def frames(f): return (y[f, 'yes'] + y[f, 'no'])/2
