@@ -70,14 +70,15 @@ def cells(
                'core − uniform, evidence first': y['core', 'yes'] - y['uniform', 'yes'], 'core − uniform, straight away': y['core', 'no'] - y['uniform', 'no'],
                'evidence first − straight away': answering('yes') - answering('no')}
     effects['core frames need evidence (difference of differences)'] = effects['core − uniform, evidence first'] - effects['core − uniform, straight away']
-    return ways, [dict(effect=k, questions=len(ids), clips=len(set(clips))) | three(interval(d, clips, share=False, resamples=draws)) for k, d in effects.items()]
+    seen, none = any(v.any() for v in y.values()), dict(value=None, low=None, high=None)
+    return ways, [dict(effect=k, questions=len(ids), clips=len(set(clips))) | (three(interval(d, clips, share=False, resamples=draws)) if seen else none) for k, d in effects.items()]
 
 def as_markdown(
     ways:Sequence[dict],    # From `cells`
     effects:Sequence[dict], # Likewise
 )->str: # Two tables
     "For a reader"
-    def three(l): return f'{100*l["value"]:.1f} [{100*l["low"]:.1f}, {100*l["high"]:.1f}]'
+    def three(l): return 'nobody is right in any way' if l['value'] is None else f'{100*l["value"]:.1f} [{100*l["low"]:.1f}, {100*l["high"]:.1f}]'
     found = {(w['frames'], w['evidence']): w for w in ways}
     lines = [f'| frames (shown) | ' + ' | '.join(EVIDENCE.values()) + ' |', '|---'*3 + '|']
     lines += [f'| {f} ({found[f, EVIDENCE["yes"]]["shown"]:.1f}) | ' + ' | '.join(three(found[f, e]) for e in EVIDENCE.values()) + ' |' for f in FRAMES]

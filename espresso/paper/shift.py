@@ -133,6 +133,7 @@ def outcome(
     qa = {i.id: i.evidence.qa for i in items}
     return Outcome(condition, frames, {(path[q.group.video_id], q.question, q.answer): found.get(k, (False,)*len(MEASURES)) for k, q in qa.items()}, against)
 
+# %% ../../nbs/5_paper/53_shift.ipynb #6acde21c
 def table(
     outcomes:Sequence[Outcome], # Of all conditions
     draws:int=2000,             # Draws of the bootstrap

@@ -106,6 +106,7 @@ def sheet(
     ax = fig.add_axes((0, 0, 1, 1)); ax.set(xlim=(0, width), ylim=(0, height)); ax.axis('off')
     return fig, ax
 
+# %% ../../nbs/5_paper/51_style.ipynb #0d91087e
 @functools.lru_cache(maxsize=20_000)
 def advance(
     text:str,            # A word, or several
