@@ -29,6 +29,7 @@ class Page:
     moments: tuple[Moment, ...]        # The same, sentence by sentence
     boxes: tuple[dict[str, Box], ...]  # Names and boxes, one for each frame
 
+# %% ../../nbs/3_nano/32b_album.ipynb #7c1e55aa
 def times_of(
     scene:Scene,       # A scene of the world
     frames:int,        # How many
@@ -41,6 +42,7 @@ def times_of(
     while len(times) < frames: times.add(min(grid[-1], int(10*rng.uniform(*rng.choice(rng.choice(scene.facts).spans)))))
     return sorted(k/10 for k in times)
 
+# %% ../../nbs/3_nano/32b_album.ipynb #7c1e55ac
 def page(
     number:int,   # Of the scene
     seed:int,     # Of the world
