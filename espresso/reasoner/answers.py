@@ -13,13 +13,16 @@ from .inference import answer, uniform
 from .lessons import VARIANTS, evidence_text
 from .model import Ask, Reasoner, reasoner as open_base
 from ..records import BenchmarkItem, Prediction, Stop, Video
+from ..selector.selection import times_from
 from ..video import read_frames
 
 # %% ../../nbs/3_reasoner/34_answers.ipynb #40b61442
 def chooser(
-    look:str, # `core`, or `uniform:8`
+    look:str,       # `core`, or `uniform:8`
+    chosen:str='',  # Folder of stage selection; goes before `look`
 ): # Item and path -> seconds of its frames
     "Which frames a question is shown with"
+    if chosen: return times_from(Path(chosen))
     kind, _, number = look.partition(':')
     if look == 'core': return lambda item, path: [c.frame.time_s for c in item.evidence.core]
     if kind != 'uniform' or not number.isdigit() or not int(number): raise Stop(f'look={look!r}: write core for the annotated core frames, or uniform:8 for eight frames evenly spread')
