@@ -15,23 +15,24 @@ from ..backends.weights import model_folder
 from .base import SIDE, PATCH
 from .learning import learn
 from .steps import ship
-from .texts import moments, parts
+from .texts import moments, parts as said_parts
 from ..reasoner.lessons import Lesson, Turn, encode
 from ..reasoner.model import Reasoner, reasoner
-from ..reasoner.packing import join, losses
+from ..reasoner.packing import join, losses, parts
 from ..records import Frame, Stop
 from ..video import Picture
 from ..world.render import make_scene
 
 # %% ../../nbs/3_nano/32f_families.ipynb #dc511c38
 KINDS = 'llava', 'qwen2-vl'
+_COARSE = SIDE//8 # Pixels of a patch where nothing is pooled
 
 def _llava(tok, text):
     from transformers import LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor, Qwen2Config, SiglipImageProcessorPil, SiglipVisionConfig
-    vision = SiglipVisionConfig(hidden_size=128, intermediate_size=384, num_hidden_layers=3, num_attention_heads=4, image_size=SIDE, patch_size=PATCH)
-    config = LlavaConfig(vision_config=vision, text_config=Qwen2Config(**text), image_token_id=tok.convert_tokens_to_ids('<image>'), vision_feature_layer=-1, vision_feature_select_strategy='full', image_seq_length=(SIDE//PATCH)**2, tie_word_embeddings=True)
+    vision = SiglipVisionConfig(hidden_size=128, intermediate_size=384, num_hidden_layers=3, num_attention_heads=4, image_size=SIDE, patch_size=_COARSE)
+    config = LlavaConfig(vision_config=vision, text_config=Qwen2Config(**text), image_token_id=tok.convert_tokens_to_ids('<image>'), vision_feature_layer=-1, vision_feature_select_strategy='full', image_seq_length=(SIDE//_COARSE)**2, tie_word_embeddings=True)
     images = SiglipImageProcessorPil(size={'height': SIDE, 'width': SIDE})
-    return LlavaForConditionalGeneration(config), [LlavaProcessor(images, tok, patch_size=PATCH, vision_feature_select_strategy='full', chat_template=tok.chat_template, num_additional_image_tokens=0)], None
+    return LlavaForConditionalGeneration(config), [LlavaProcessor(images, tok, patch_size=_COARSE, vision_feature_select_strategy='full', chat_template=tok.chat_template, num_additional_image_tokens=0)], None
 
 def _qwen(tok, text):
     from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration, Qwen2VLImageProcessorPil
@@ -93,7 +94,7 @@ def truth_of(
     "The words that are true of each part of a frame"
     (high, wide), boxes, said = grid, scene.boxes(time), {}
     for s in moments(scene, [time])[0].sentences:
-        thing, verb, what = parts(s)
+        thing, verb, what = said_parts(s)
         said.setdefault(thing.removeprefix('the '), []).append(f' {verb} {what}')
     out, down, across = np.zeros((high, wide, len(tok)), np.float32), np.arange(high)/high, np.arange(wide)/wide
     for name, (x0, y0, x1, y1) in boxes.items():
@@ -130,18 +131,21 @@ def look_around(
 )->list[dict]: # The curve
     "Teach picture tokens to say what they show"
     rng, tok, pool = random.Random(seed), r.tokenizer, []
-    for n in range(frames):
+    for _ in range(frames):
         scene = make_scene(rng.randrange(10**6), world)
         t = rng.randrange(int(10*scene.seconds))/10
-        pool.append((shown(r, scene.draw(t)), scene, t))
+        made = shown(r, scene.draw(t))
+        pool.append((made, truth_of(tok, scene, t, shape_of(r, made))))
+    used = np.flatnonzero(sum(t.sum(0) for _, t in pool)) # words that are true somewhere
+    pool = [(m, t[:, used].astype(np.uint8)) for m, t in pool]
     words = r.model.get_input_embeddings().weight.detach()
-    sharp, words, text = 8/words.norm(dim=1).mean(), nn.functional.normalize(words), r.model.get_decoder()
-    tied = {id(p) for p in [*text.parameters(), *r.model.get_output_embeddings().parameters()]}
-    learner = nn.ParameterDict({n.replace('.', '/'): p.requires_grad_() for n, p in r.model.named_parameters() if id(p) not in tied}); learner['bias'] = nn.Parameter(torch.full((len(words),), -5.))
+    sharp, words = 8/words.norm(dim=1).mean(), nn.functional.normalize(words[used])
+    tied = {id(p) for m in (r.model.get_decoder(), r.model.get_output_embeddings()) for p in m.parameters()}
+    learner = nn.ParameterDict({n.replace('.', '/'): p.requires_grad_() for n, p in r.model.named_parameters() if id(p) not in tied})
+    learner['bias'] = nn.Parameter(torch.full((len(used),), -5.))
     def loss(step):
         some = rng.sample(pool, min(batch, len(pool)))
-        tokens = features(r, [m for m, _, _ in some])
-        truth = torch.from_numpy(np.concatenate([np.pad(t, ((0, 0), (0, len(words)-t.shape[1]))) for t in (truth_of(tok, s, t, shape_of(r, m)) for m, s, t in some)]))
+        tokens, truth = features(r, [m for m, _ in some]), torch.from_numpy(np.concatenate([t for _, t in some])).float()
         return nn.functional.binary_cross_entropy_with_logits(sharp*tokens @ words.T + learner['bias'], truth, reduction='sum')/truth.sum() + 1e-4*tokens.square().sum(-1).mean()
     return learn(learner, loss, steps, curve, name='look')
 
@@ -157,7 +161,7 @@ def question_lessons(
     scene = make_scene(rng.randrange(10**6), world)
     some = scene.questions()
     some = rng.sample(some, min(most, len(some)))
-    count, made = rng.randint(4, 8), {}
+    count, made = rng.randint(3, 8), {}
     spread = [round(scene.seconds*(k + .5)/count, 1) for k in range(count)]
     def frame(t): made[t] = made.get(t) or picture(scene, t); return made[t]
     def one(q):
@@ -171,7 +175,7 @@ def learn_answers(
     seed:int=0,     # Of all choices
     world:int=1000, # Which world
     curve:Path|None=None, # JSON Lines
-    scenes:int=2,   # A step
+    scenes:int=1,   # A step
 )->list[dict]: # The curve
     "Teach a model to answer"
     rng = random.Random(seed + 1)
@@ -179,7 +183,7 @@ def learn_answers(
     r.model.set_attn_implementation('eager') # faster backwards, on a CPU
     def loss(step):
         some = [encode(r, l, p) for _ in range(scenes) for l, p in question_lessons(rng, world)]
-        batch = join([[e] for e in some], r.pad)
-        return losses(r.model, batch).sum()/batch.weights.sum()
+        made = [join(p, r.pad) for p in parts(some, 1024, pack=False)] # those of like length together
+        return sum(losses(r.model, b).sum() for b in made)/sum(b.weights.sum() for b in made)
     try: return learn(r.model, loss, steps, curve, name='answer', gentle='vision_tower' if hasattr(r.model.model, 'vision_tower') else 'visual')
     finally: r.model.set_attn_implementation('sdpa'); r.model.requires_grad_(False)
