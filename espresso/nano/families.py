@@ -29,7 +29,7 @@ _COARSE = SIDE//8 # Pixels of a patch where nothing is pooled
 
 def _llava(tok, text):
     from transformers import LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor, Qwen2Config, SiglipImageProcessorPil, SiglipVisionConfig
-    vision = SiglipVisionConfig(hidden_size=128, intermediate_size=384, num_hidden_layers=3, num_attention_heads=4, image_size=SIDE, patch_size=_COARSE)
+    vision = SiglipVisionConfig(hidden_size=128, intermediate_size=384, num_hidden_layers=3, num_attention_heads=4, image_size=SIDE, patch_size=_COARSE, vision_use_head=False)
     config = LlavaConfig(vision_config=vision, text_config=Qwen2Config(**text), image_token_id=tok.convert_tokens_to_ids('<image>'), vision_feature_layer=-1, vision_feature_select_strategy='full', image_seq_length=(SIDE//_COARSE)**2, tie_word_embeddings=True)
     images = SiglipImageProcessorPil(size={'height': SIDE, 'width': SIDE})
     return LlavaForConditionalGeneration(config), [LlavaProcessor(images, tok, patch_size=_COARSE, vision_feature_select_strategy='full', chat_template=tok.chat_template, num_additional_image_tokens=0)], None
