@@ -102,6 +102,7 @@ def adapter_size(
     from safetensors import safe_open
     with safe_open(Path(training)/'adapter'/'adapter_model.safetensors', 'pt') as f: return sum(int(np.prod(f.get_slice(k).get_shape())) for k in f.keys())
 
+# %% ../../nbs/3_reasoner/36_selectors.ipynb #f385a7a4
 def account(
     folders:list[Path],    # Predictions of each seed
     s:Shape,               # From `shape_here`
