@@ -13,9 +13,10 @@ export TRANSFORMERS_VERBOSITY = error
 run: .venv/base  ## from the sample world to a dataset, a trained reasoner and its answers
 	$(BIN)/espresso run
 
-paper: .venv/base  ## every table and figure of the paper, from the default run; RUN=outputs/nano
+paper: .venv/base  ## every table and figure of the paper, and the run's page, from the default run; RUN=outputs/nano
 	$(BIN)/espresso tables --run $(RUN)
 	$(BIN)/espresso figures --run $(RUN)
+	$(BIN)/espresso report --run $(RUN)
 
 table3: .venv/base  ## what evidence is worth: Table 3 of the paper on the sample world. ARGS='-p seeds 1'
 	$(call grid,35_variants,table3) $(ARGS)
