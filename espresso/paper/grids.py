@@ -95,6 +95,7 @@ def _printed5(model):
     rows = {r['Sample']: float(r['Acc.']) for r in reported(5).rows if r['Model'] == _REPORTED5.get(model)}
     return ', '.join(f'{v - rows["Uniform"]:+.2f}' for k, v in rows.items() if k != 'Uniform') or None
 
+# %% ../../nbs/5_paper/50a_grids.ipynb #b929c6ce
 def orderings(
     folder:Path, # Folder of grids
     number:int,  # Table 3, 4 or 5
