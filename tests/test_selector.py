@@ -71,6 +71,12 @@ def test_a_question_about_nothing_is_said(clip, tmp_path, name):
     s = select(Index(clip, tmp_path/'i', viewer=Flat()), 'Where is the zebra?', 3, name)
     assert s.fell_back and 'equally' in s.why and 'evenly spread instead' in s.why and len(s.frames) == 3
 
+@pytest.mark.parametrize('name, models', [('caption_top', dict(captioner=Numbers(same=True), embedder=Words())), ('caption_mmr', dict(captioner=Numbers(same=True), embedder=Words())), ('weighed', dict(captioner=Numbers(), reader=Says(''))),
+                                          ('ours', dict(captioner=Numbers(), reader=Says(''))), ('ours', dict(captioner=Numbers(same=True), embedder=Words())), ('ours', dict(captioner=Numbers(same=True), reader=Says('')))])
+def test_captions_that_all_say_as_much_are_no_reason(clip, tmp_path, name, models):
+    s = select(Index(clip, tmp_path/'i', **models), 'Where is the zebra?', 3, name)
+    assert s.fell_back and ('equally' in s.why or 'more than another' in s.why) and 'evenly spread instead' in s.why and len(s.frames) == 3
+
 @pytest.mark.parametrize('said, places, why', [('[1][1][99]', 1, 'named 99'), ('[2][2]', 1, 'named a frame twice'), ('none', 4, 'named no frame that exists'), ('[-1]', 4, 'named no frame that exists'), ('', 4, 'evenly spread instead')])
 def test_a_model_that_names_what_is_not_there(clip, tmp_path, said, places, why):
     s = select(Index(clip, tmp_path/'i', captioner=Numbers(), reader=Says(said)), QUESTION, 4, 'picks')
@@ -101,6 +107,18 @@ def test_a_shortlist_describes_few(tmp_path):
     index = Index(film(tmp_path/'long.mp4', 200), tmp_path/'i', captioner=who, embedder=Words())
     s = select(index, QUESTION, 'frames<=4', 'ours')
     assert who.seen == s.cost.captioned <= 20 and 1 <= len(s.frames) <= 4 and 'image-text' in s.why
+
+def test_a_long_video_is_looked_at_where_it_differs(tmp_path):
+    class Finder(Flat):
+        "Knows the question's frames: those that are bright"
+        def see(self, images): v = np.array([[1, i.mean()/255, 0, 0] for i in images], np.float32); return v/np.linalg.norm(v, axis=1, keepdims=True)
+        def read(self, texts): return np.tile(np.float32([0, 1, 0, 0]), (len(texts), 1))
+    who = Numbers()
+    index = Index(film(tmp_path/'long.mp4', 800), tmp_path/'i', captioner=who, embedder=Words(), viewer=Finder())
+    s = select(index, QUESTION, 'frames<=4', 'ours')
+    assert len(index) == 400 and s.cost.viewed == 60 and s.cost.captioned == 30 + 3 # twice the list is looked at; a quarter of what it has beyond 16 is for the question
+    again = select(index, 'What else?', 'frames<=4', 'ours').cost
+    assert (again.viewed, again.captioned) == (0, 0)
 
 def test_a_half_made_index_is_made_anew(clip, tmp_path):
     Index(clip, tmp_path/'i'); (tmp_path/'i'/'index.json').unlink(); (tmp_path/'i'/'captions.sqlite').unlink()
