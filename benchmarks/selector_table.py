@@ -30,9 +30,9 @@ from espresso.selector.training import Case, tune
 from espresso.world.render import make_scene, render_one
 
 LEARN, TEST, LENGTH = 1000, 7, (8, 60)
-DRAWN, TUNED = ('chance', 'focus'), ('picks', 'weighed', 'ours')
+DRAWN, TUNED = ('chance', 'focus'), ('picks', 'weighed')
 CURVE = {**{f'picks of {k}': ('picks', dict(captions=k)) for k in (3, 5, 8, 12, 20, 36)},
-         **{f'ours {f:g}{"" if look else ", no look"}': ('ours', dict(factor=f, look=look)) for f, look in ((.4, 0), (.7, 0), (1, 0), (1, 2), (2.5, 2), (12, 2))}}
+         **{f'ours {f:g}': ('ours', dict(look=f)) for f in (.5, .75, 1, 1.5, 2, 6, 12)}, **{f'unseen {f:g}': ('ours', dict(look=0, factor=f)) for f in (.5, 1, 1.5, 3)}}
 
 class Charged(Index):
     "An index of which all is known, and which charges for what is asked as if it were not"
@@ -106,23 +106,21 @@ def answered(r, index, chosen, q, embedder, before={}):
         before[key] = bool(s[0] >= .8 and s[0] > s[1:].max()), p.flops
     return before[key]
 
-def one_clip(a, path, questions, names, seeds, readers, price, models, reasoner):
+def one_clip(a, path, questions, wanted, readers, price, models, reasoner):
     "Rows of a clip"
     home = Path(tempfile.mkdtemp())
     whole = Index(path, home/'index', fps=a.fps, **models)
     rows = []
-    for seed in seeds:
-        for label, (name, how) in names.items():
-            if seed and (name not in DRAWN + TUNED or label in CURVE): continue
-            index = Charged(whole, price, readers[seed])
-            for i, q in enumerate(questions):
-                core, read = [(c['start'], c['end']) for c in q['core']], index.read()
-                s = select(index, q['question'], a.budget, name, **how, **(dict(core=core) if name == 'oracle' else dict(seed=seed) if name in DRAWN else {}))
-                row = dict(strategy=label, seed=seed, video=path.stem, number=i, question=q['question'], task=q['task'], wording=q['split_form'], frames=len(s.frames), times=s.times, fell=s.fell_back, flops=s.cost.flops, seconds=s.cost.seconds,
-                           captioned=s.cost.captioned, viewed=s.cost.viewed, full=at_full_size(s.cost, index.read() - read), **{f'{k}@{t:g}': v for t in TOLERANCES for k, v in agreement(s.times, core, t).items()})
-                row['all'] = row['recall@0.5'] == 1.
-                if reasoner and not seed: row['right'], row['answer_flops'] = answered(reasoner, whole, s, q, models['embedder'])
-                rows.append(row)
+    for seed, label, name, how in wanted:
+        index = Charged(whole, price, readers[seed])
+        for i, q in enumerate(questions):
+            core, read = [(c['start'], c['end']) for c in q['core']], index.read()
+            s = select(index, q['question'], a.budget, name, **how, **(dict(core=core) if name == 'oracle' else dict(seed=seed) if name in DRAWN else {}))
+            row = dict(strategy=label, seed=seed, video=path.stem, number=i, question=q['question'], task=q['task'], wording=q['split_form'], frames=len(s.frames), times=s.times, fell=s.fell_back, flops=s.cost.flops, seconds=s.cost.seconds,
+                       captioned=s.cost.captioned, viewed=s.cost.viewed, full=at_full_size(s.cost, index.read() - read), **{f'{k}@{t:g}': v for t in TOLERANCES for k, v in agreement(s.times, core, t).items()})
+            row['all'] = row['recall@0.5'] == 1.
+            if reasoner and not seed: row['right'], row['answer_flops'] = answered(reasoner, whole, s, q, models['embedder'])
+            rows.append(row)
     shutil.rmtree(home)
     return rows
 
@@ -135,12 +133,12 @@ def main():
     out, start = Path(a.out), time.perf_counter(); (out/'clips').mkdir(parents=True, exist_ok=True)
     plain = a.only.split(',') if a.only else ['uniform', 'every', 'chance', 'caption_top', 'caption_mmr', 'image_top', 'image_mmr', 'image_dpp', 'bolt', 'aks', 'focus', 'picks', 'weighed', 'ours', 'oracle']
     names = {n: (n, {}) for n in plain} | (CURVE if a.curve else {})
-    set_by, kept_at = {k: v for k, v in vars(a).items() if k not in ('out', 'questions', 'seeds')}, out/'settings.json'
+    set_by, kept_at = {k: v for k, v in vars(a).items() if k not in ('out', 'questions', 'seeds', 'only', 'curve')}, out/'settings.json'
     if kept_at.exists() and json.loads(kept_at.read_text()) != set_by: raise SystemExit(f'{out} holds rows made with other settings: name another folder with --out')
     kept_at.write_text(json.dumps(set_by))
     file = out/'rows.jsonl'; rows = [json.loads(l) for l in file.read_text().splitlines()] if file.exists() else []
     world = clips(out/'clips', a.questions); print(f'{len(world)} clips after {time.perf_counter()-start:.0f} s', flush=True)
-    done, readers = {(r['video'], r['seed']) for r in rows}, [tuned(a.steps, s, a.scenes, out/f'reader-{s}') for s in range(a.seeds)]
+    done, readers = {(r['video'], r['seed'], r['strategy']) for r in rows}, [tuned(a.steps, s, a.scenes, out/f'reader-{s}') for s in range(a.seeds)]
     models = dict(captioner='truth', viewer=load('viewer', a.viewer), embedder=load('embedder', 'offline'))
     models['embedder'].embed(['a first text']); models['viewer'].read(['a first text'])
     price, reasoner = price_of(a.price, world[0][0]), None
@@ -149,8 +147,9 @@ def main():
         reasoner = open_reasoner(a.reasoner)
     start = time.perf_counter()
     for i, (path, questions) in enumerate(world):
-        if not (seeds := [s for s in range(a.seeds) if (path.stem, s) not in done]): continue
-        new = one_clip(a, path, questions, names, seeds, readers, price, models, reasoner)
+        wanted = [(s, label, name, how) for s in range(a.seeds) for label, (name, how) in names.items() if (not s or name in DRAWN + TUNED and label not in CURVE) and (path.stem, s, label) not in done]
+        if not wanted: continue
+        new = one_clip(a, path, questions, wanted, readers, price, models, reasoner)
         rows += new
         with file.open('a') as f: f.write(''.join(json.dumps(r) + '\n' for r in new))
         print(f'\r{i+1} of {len(world)} clips, {time.perf_counter()-start:.0f} s', end='', flush=True)
@@ -182,8 +181,8 @@ def table(rows, names, answers):
 def less(rows, one, other, key='f1@0.5'):
     "How much one strategy has more than another, question by question"
     at = {(r['seed'], r['video'], r['number']): r[key] for r in rows if r['strategy'] == other}
-    own = [r for r in rows if r['strategy'] == one]
-    return interval([float(r[key]) - at[r['seed'], r['video'], r['number']] for r in own], [r['video'] for r in own], share=False)
+    mine = {(r['video'], r['number']): r[key] for r in rows if r['strategy'] == one} # ours draws nothing and tunes nothing: it is the same for every seed
+    return interval([float(mine[v, n]) - x for (_, v, n), x in at.items()], [v for _, v, _ in at], share=False)
 
 def beside(rows):
     "Ours and the paper's"
@@ -222,7 +221,7 @@ def draw(rows, names, file, with_curve, answers):
             own = [r for r in some if r['strategy'] == name]
             x, i = costs(own, cost)[0] + shown*np.mean([r['frames'] for r in own]), over(own, key)
             ax.errorbar(x/unit, i.value, [[max(0, i.value - i.low)], [max(0, i.high - i.value)]], fmt='o', ms=4, color=dict(ours='C3', picks='C0').get(name, '.6')); ax.annotate(name, (x/unit, i.value), fontsize=7, xytext=(3, 3), textcoords='offset points')
-        for kind, colour in dict(picks='C0', ours='C3').items() if with_curve else ():
+        for kind, colour in dict(picks='C0', ours='C3', unseen='C1').items() if with_curve else ():
             xy = [(x/unit, np.mean([r[key] for r in own])) for _, x, own in points([r for r in some if not r['seed']], kind, cost, shown)]
             ax.plot(*zip(*xy), '.-', ms=5, lw=1, color=colour, zorder=0)
         ax.set(xscale='log', xlabel=x_is, ylabel=what)

@@ -73,7 +73,7 @@ def weights(
         options = [f'[{k}]' for k in range(len(page.frames))]
         said = index.meter('asked', 1, lambda: reader.weigh(page.memory, weighing(question), options), lambda: reader.flops)
         found[list(page.frames)] = np.exp(said)
-    if len(pages) > 1:
+    if len(pages) > 1 and len(pages[0].frames) > 1:
         share = max(1, len(pages[0].frames)//len(pages))
         best = [k for page in pages for k in sorted(page.frames, key=lambda k: -found[k])[:share]]
         last = weights(index, question, best)
@@ -90,6 +90,7 @@ def enough(
     order = [int(k) for k in np.argsort(-s, kind='stable') if s[k] >= 0][:at.frames]
     return order if at.exact else [k for k in order if s[k] >= share*s[order[0]]]
 
+# %% ../../nbs/2_selector/21d_reading.ipynb #7c1e0c03
 def alike(
     scores,      # NaN where unknown
     index:Index, # The video
