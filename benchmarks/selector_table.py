@@ -7,7 +7,7 @@ Frames are described as the clips' script does, and each description is priced a
 
 A clip is looked at, described and embedded once for all strategies, and each strategy is charged for what it asks for as if it were the first to ask: operations, and seconds at the pace of making them all. What a language model reads is read anew for each.
 
-Printed for each strategy: F1, precision and recall within 0.5 s, with 95 % intervals over clips; frames; operations of selecting for a question when its clip has one, and eight; the same in the paper's models; seconds. Then ours beside the paper's, question by question, and, for the first seed, both at smaller and larger budgets (`--curve`).
+Printed for each strategy: F1, precision and recall within 0.5 s, with 95 % intervals over clips; frames; operations of selecting for a question when its clip has one, and eight; the same in the paper's models; seconds. Then ours beside the paper's, question by question, and, for the first seed, both at smaller and larger budgets (`--curve`): `picks of k` describes k frames evenly spread, `ours f` looks at f√n of n frames, `ours in k` may choose k frames at most, and `unseen f` is ours without looks, with f√n frames described and weighed.
 With `--reasoner` the first seed's selections are answered too; the answer is right when it lies nearer to the reference than to every distractor and within 0.8 of it (Algorithm 1, by MiniLM).
 `--out` gets `rows.jsonl`, a line for each question: what stands there is not done again. And `table.png`. A toy run: --questions 12 --seeds 1 --steps 4.
 """
@@ -32,7 +32,7 @@ from espresso.world.render import make_scene, render_one
 LEARN, TEST, LENGTH = 1000, 7, (8, 60)
 DRAWN, TUNED = ('chance', 'focus'), ('picks', 'weighed')
 CURVE = {**{f'picks of {k}': ('picks', dict(captions=k)) for k in (3, 5, 8, 12, 20, 36)},
-         **{f'ours {f:g}': ('ours', dict(look=f)) for f in (.5, .75, 1, 1.5, 2, 6, 12)}, **{f'unseen {f:g}': ('ours', dict(look=0, factor=f)) for f in (.5, 1, 1.5, 3)}}
+         **{f'ours {f:g}': ('ours', dict(look=f)) for f in (.5, .75, 1, 1.5, 2, 6, 12)}, **{f'ours in {k}': ('ours', dict(budget=f'frames<={k}')) for k in (1, 2, 3)}, **{f'unseen {f:g}': ('ours', dict(look=0, factor=f)) for f in (.5, 1, 1.5, 3)}}
 
 class Charged(Index):
     "An index of which all is known, and which charges for what is asked as if it were not"
@@ -115,7 +115,7 @@ def one_clip(a, path, questions, wanted, readers, price, models, reasoner):
         index = Charged(whole, price, readers[seed])
         for i, q in enumerate(questions):
             core, read = [(c['start'], c['end']) for c in q['core']], index.read()
-            s = select(index, q['question'], a.budget, name, **how, **(dict(core=core) if name == 'oracle' else dict(seed=seed) if name in DRAWN else {}))
+            s = select(index, q['question'], how.get('budget', a.budget), name, **{k: v for k, v in how.items() if k != 'budget'}, **(dict(core=core) if name == 'oracle' else dict(seed=seed) if name in DRAWN else {}))
             row = dict(strategy=label, seed=seed, video=path.stem, number=i, question=q['question'], task=q['task'], wording=q['split_form'], frames=len(s.frames), times=s.times, fell=s.fell_back, flops=s.cost.flops, seconds=s.cost.seconds,
                        captioned=s.cost.captioned, viewed=s.cost.viewed, full=at_full_size(s.cost, index.read() - read), **{f'{k}@{t:g}': v for t in TOLERANCES for k, v in agreement(s.times, core, t).items()})
             row['all'] = row['recall@0.5'] == 1.
@@ -224,7 +224,7 @@ def draw(rows, names, file, with_curve, answers):
         for kind, colour in dict(picks='C0', ours='C3', unseen='C1').items() if with_curve else ():
             xy = [(x/unit, np.mean([r[key] for r in own])) for _, x, own in points([r for r in some if not r['seed']], kind, cost, shown)]
             ax.plot(*zip(*xy), '.-', ms=5, lw=1, color=colour, zorder=0)
-        ax.set(xscale='log', xlabel=x_is, ylabel=what)
+        ax.set(xscale='log', xlabel=x_is, ylabel=what); ax.xaxis.set_minor_formatter('')
     fig.savefig(file, dpi=130)
 
 if __name__ == '__main__': main()

@@ -1952,8 +1952,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                'espresso/selector/select.py')},
             'espresso.selector.shortlist': { 'espresso.selector.shortlist.differing': ( '2_selector/shortlist.html#differing',
                                                                                         'espresso/selector/shortlist.py'),
-                                             'espresso.selector.shortlist.likeness': ( '2_selector/shortlist.html#likeness',
-                                                                                       'espresso/selector/shortlist.py'),
                                              'espresso.selector.shortlist.looked': ( '2_selector/shortlist.html#looked',
                                                                                      'espresso/selector/shortlist.py'),
                                              'espresso.selector.shortlist.ours': ( '2_selector/shortlist.html#ours',

@@ -1,5 +1,5 @@
 """Selection under odd videos, odd models and random numbers."""
-import json, shutil
+import json, shutil, tempfile
 from pathlib import Path
 import numpy as np, pytest
 from hypothesis import given, settings, strategies as st
@@ -7,7 +7,7 @@ from espresso.records import Stop
 from espresso.selector.budget import Chosen, Limit, budget, cut, even
 from espresso.selector.index import Index
 from espresso.selector.published import bandit, inverse_transform, score_and_coverage
-from espresso.selector.select import select
+from espresso.selector.select import STRATEGIES, select
 from espresso.selector.shortlist import stretches
 from espresso.selector.similar import dpp, mmr, ranked, top
 from espresso.video import VideoError, write_video
@@ -144,6 +144,34 @@ def test_rules_keep_their_word(given):
         assert a == b and len(a) == len(set(a)) and 1 <= len(a) <= k and all(0 <= i < n and not np.isnan(s[i]) for i in a)
         if exact: assert len(a) == min(k, known)
     assert even(n, k) == sorted(set(even(n, k))) and len(even(n, k)) == k
+
+class Any(Words):
+    "Viewer, captioner, encoder and reader of random opinions, the same for the same seed"
+    dim, flops = 6, 0.
+    def __init__(self, seed): self.seed, self.name = seed, f'any {seed}'
+    def vector(self, key): v = np.random.default_rng([self.seed, *str(key).encode()]).standard_normal(6).astype(np.float32); return v/np.linalg.norm(v)
+    def see(self, images): return np.stack([self.vector(i.tobytes()[:64]) for i in images])
+    def read(self, texts): return texts if isinstance(texts, str) else np.stack([self.vector(t) for t in texts])
+    def caption(self, path, pictures): return [f'Thing {int(abs(self.vector(p.frame.index)[0])*9)}.' for p in pictures]
+    def write(self, memory, rest, tokens): return ''.join(f'[{int(abs(x)*9)}]' for x in self.vector(memory + rest))
+    def told_apart(self, options): return min(len(options), 5)
+    def weigh(self, memory, rest, options): v = np.array([self.vector(memory + rest + o)[0] for o in options]); return v - np.log(np.exp(v).sum())
+
+@pytest.fixture(scope='module')
+def reel(tmp_path_factory): return film(tmp_path_factory.mktemp('reel')/'reel.mp4', 40)
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 25), st.booleans())
+def test_strategies_keep_their_word(reel, seed, k, exact):
+    def once(name, looks=True, **how):
+        with tempfile.TemporaryDirectory() as folder:
+            models = dict(captioner=Any(seed), embedder=Any(seed), reader=Any(seed)) | (dict(viewer=Any(seed)) if looks else {})
+            return select(Index(reel, Path(folder)/'i', **models), QUESTION, f'frames{"" if exact else "<"}={k}', name, **how)
+    runs = [(n, {}) for n in STRATEGIES if n not in ('chance', 'focus', 'oracle')] + [(n, dict(seed=seed)) for n in ('chance', 'focus')] + [('oracle', dict(core=[1., (3., 7.)])), ('ours', dict(looks=False))]
+    for name, how in runs:
+        a, b = once(name, **how), once(name, **how)
+        assert a.places == b.places and list(a.places) == sorted(set(a.places)) and 1 <= len(a.places) <= min(k, 20), name
+        assert a.times == sorted(a.times) and a.why and a.cost.captioned <= 20 and a.cost.viewed <= 20, name
 
 @settings(max_examples=40, deadline=None)
 @given(vectors)
