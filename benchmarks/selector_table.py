@@ -51,7 +51,7 @@ class Charged(Index):
     def captions(self, ks=None): ks = self.all_of(ks); self.charge('captioned', ks); return [self.said[k] for k in ks]
     def words(self, ks=None): ks = self.all_of(ks); self.charge('embedded', self.captions(ks)); return self.meanings[list(ks)]
     def knows(self, kind, k): return (kind, k) in self.paid
-    def read(self): return sum(len(lines) for _, lines in self.memories)
+    def read(self): return sum(len(what) for who, what in self.memories if who != 'differing')
 
 def cases(scenes):
     "Questions of the world to learn from"

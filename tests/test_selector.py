@@ -160,7 +160,7 @@ class Any(Words):
 @pytest.fixture(scope='module')
 def reel(tmp_path_factory): return film(tmp_path_factory.mktemp('reel')/'reel.mp4', 40)
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 25), st.booleans())
 def test_strategies_keep_their_word(reel, seed, k, exact):
     def once(name, looks=True, **how):

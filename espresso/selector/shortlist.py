@@ -49,9 +49,12 @@ def differing(
     most:int,    # How many
 )->list[int]: # In order of time
     "Frames that stand for the stretches of a video"
-    step = max(1, min(index.small.shape[1:3])//12)
-    small = np.stack([np.asarray(p[::step, ::step], np.float32).reshape(-1) for p in index.small])/255
-    return [speaker(small, s) for s in stretches(small, most)]
+    key = 'differing', (most,)
+    if key not in index.memories: # the same for all questions
+        step = max(1, min(index.small.shape[1:3])//12)
+        small = np.stack([np.asarray(p[::step, ::step], np.float32).reshape(-1) for p in index.small])/255
+        index.memories[key] = [speaker(small, s) for s in stretches(small, most)]
+    return index.memories[key]
 
 def looked(
     index:Index,      # The video, with a `viewer`
