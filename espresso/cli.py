@@ -85,7 +85,7 @@ def _data_options(sub):
     t.add_argument('--evidence', action='store_true', help='hand the evidence over in close-ended questions')
     t.add_argument('--encoder', metavar='NAME', default='offline', help='sentence encoder of Algorithm 1, as sentence-transformers names it')
 
-# %% ../nbs/9_cli/90_cli.ipynb #cddb75a2
+# %% ../nbs/9_cli/90_cli.ipynb #7b1e4c52
 def _paper_options(sub):
     for name, what in ('tables', 'the paper\'s nine tables: reported, computed, measured in a run'), ('figures', 'the paper\'s fourteen figures, drawn from a run'):
         q = sub.add_parser(name, help=what)
@@ -93,7 +93,13 @@ def _paper_options(sub):
         q.add_argument('--out', metavar='DIR', default='', help='folder for the files; by default `paper` in the run')
         if name == 'tables': q.add_argument('--grids', metavar='DIR', default='', help='folder with table3, table4, table5; by default the one the run lies in')
         else: q.add_argument('--other', metavar='FILE', default='', help='a second dataset for Figure 4: JSON, JSON Lines, CSV, or benchmark rows')
+    q = sub.add_parser('report', help='one page of a run: what went in and out, every question with the frames and boxes it rests on, tables, figures, costs')
+    q.add_argument('--run', metavar='DIR', default='', help='folder of a run; by default the last of the usual profile')
+    q.add_argument('--out', metavar='FILE', default='', help='HTML file to write; by default `report.html` in the run')
+    q.add_argument('--pictures', metavar='N', type=int, default=2000, help='pictures of frames in it, at most; 2000 takes about 20 MB')
+    q.add_argument('--grids', metavar='DIR', default='', help='folder with table3, table4, table5; by default the one the run lies in')
 
+# %% ../nbs/9_cli/90_cli.ipynb #cddb75a2
 def parser()->argparse.ArgumentParser:
     "The commands and their options"
     p = argparse.ArgumentParser(prog='espresso', description='Video reasoning data: from a folder of videos to questions, answers and evidence.')
@@ -217,6 +223,11 @@ def _paper(a):
     files = paper_command(a.command, run, a.out, getattr(a, 'grids', ''), getattr(a, 'other', ''))
     print(f'{len(files)} files in {files[0].parent}')
 
+def _report(a):
+    from espresso.paper.report import report_command # likewise
+    given = settings()
+    print(report_command(a.run or Path(given['outputs'])/Path(given['profile']).stem, a.out, a.pictures, a.grids, lambda line: print(line, file=sys.stderr, flush=True)))
+
 def _doctor(a): print('\n'.join([*doctor.machine(), '', doctor.report(doctor.checkup(a.profiles))]))
 
 # %% ../nbs/9_cli/90_cli.ipynb #3f01a510
@@ -258,6 +269,7 @@ def main(
         elif a.command == 'select': _select(a)
         elif a.command == 'world': _world(a.folder, a.clips, a.seed)
         elif a.command in ('tables', 'figures'): _paper(a)
+        elif a.command == 'report': _report(a)
         elif a.command == 'doctor': _doctor(a)
         elif a.command in ('official', 'fetch-members', 'toolkits'): {'official': _official, 'fetch-members': _fetch_members, 'toolkits': _toolkits}[a.command](a)
         else: _stages(a)

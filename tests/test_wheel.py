@@ -11,6 +11,7 @@ def test_the_wheel_runs_a_stage_elsewhere(tmp_path, run):
     wheel, = (tmp_path/'dist').glob('*.whl')
     names = zipfile.ZipFile(wheel).namelist()
     assert 'espresso/nbs/1_dataset/12_dedup.ipynb' in names and 'espresso/profiles/nano.yaml' in names
+    assert {f'espresso/paper/report.{e}' for e in ('html', 'css', 'js')} <= set(names)
     assert not [n for n in names if n.startswith(('tests', 'outputs'))]
     zipfile.ZipFile(wheel).extractall(tmp_path/'site')
     env = os.environ | dict(PYTHONPATH=str(tmp_path/'site'))

@@ -18,7 +18,7 @@ from .album import Page
 from .eye import patch_labels
 from .learning import learn
 from .steps import ship
-from .texts import bare_question, colour, count, doing, echo, moments, parts, plain_question, retell, story, true, who
+from .texts import BARE, TIMED, bare_question, colour, count, doing, earlier, echo, moments, parts, plain_question, retell, story, true, who
 from .words import DESCRIBE, SPECIAL
 from ..reasoner.model import frame_tag
 from ..records import Frame, KeyItem
@@ -39,7 +39,9 @@ def build(
     eye = InternVLVisionConfig(hidden_size=vw, intermediate_size=3*vw, num_hidden_layers=vl, num_attention_heads=vw//32, image_size=[SIDE]*2, patch_size=[PATCH]*2, layer_scale_init_value=1.)
     words = Qwen2Config(vocab_size=len(tok), hidden_size=tw, intermediate_size=2*tw, num_hidden_layers=tl, num_attention_heads=tw//32, num_key_value_heads=tw//32, max_position_embeddings=4096,
                         pad_token_id=tok.pad_token_id, eos_token_id=tok.eos_token_id, bos_token_id=None, tie_word_embeddings=True)
-    return InternVLForConditionalGeneration(InternVLConfig(vision_config=eye, text_config=words, image_token_id=tok.convert_tokens_to_ids(SPECIAL['context_image_token']), image_seq_length=TOKENS, tie_word_embeddings=True))
+    model = InternVLForConditionalGeneration(InternVLConfig(vision_config=eye, text_config=words, image_token_id=tok.convert_tokens_to_ids(SPECIAL['context_image_token']), image_seq_length=TOKENS, tie_word_embeddings=True))
+    model.set_attn_implementation('eager') # on a processor the way back through fused attention takes three times as long
+    return model
 
 def save(
     model:InternVLForConditionalGeneration, # Trained
@@ -224,16 +226,17 @@ def read_sample(
     seed:int,          # Of its world
     rng:random.Random, # Chooses
     turns:int=8,       # Questions over the same text
+    more:tuple=(),     # Kinds of question that come more often
 ): # Turns, no pictures
     "Plain questions over a text"
     scene = make_scene(number, seed)
     if rng.random() < .7:
         text, facts = story(scene, rng)
-        done = [bare_question(facts, rng)[1:] for _ in range(turns)]
+        done = [bare_question(facts, rng, (*BARE, *more))[1:] for _ in range(turns)]
     else:
         ms = moments(scene, [rng.uniform(0, scene.seconds - .1) for _ in range(rng.choice((1, 2)))])
         text = '\n'.join(f'At {m.time:.1f} s: ' + ' '.join(m.sentences) for m in ms)
-        done = [(rng.random() < .15 and retell(scene, ms, rng)) or plain_question(ms, rng)[1:] for _ in range(turns)]
+        done = [(rng.random() < .15 and retell(scene, ms, rng)) or plain_question(ms, rng, (*TIMED, *more))[1:] for _ in range(turns)]
     return [(f'{text}\n{done[0][0]}', done[0][1]), *done[1:]], None
 
 # %% ../../nbs/3_nano/32d_base.ipynb #01ea8cb8
@@ -247,6 +250,7 @@ def raise_model(
     tests:dict|None=None, # Name -> samples, whose share of exact replies goes into the curve
     name:str='base',      # On the progress bar
     gentle:str='',        # See `optimisers`
+    pace:float=1.,        # Times the usual rates
 )->list[dict]: # The curve
     "Teach a model by samples"
     rng, waiting = random.Random(seed), [[] for _ in mix]
@@ -258,7 +262,7 @@ def raise_model(
             waiting[n] = [some[i:i+size] for i in range(0, len(some), size)]; rng.shuffle(waiting[n])
         return reply_loss(model, collate(tok, waiting[n].pop()))
     def judge(): return {k: round(float(np.mean(exact(model, tok, v))), 4) for k, v in (tests or {}).items()}
-    return learn(model, loss, steps, curve, judge, name, gentle)
+    return learn(model, loss, steps, curve, judge, name, gentle, pace)
 
 def samples_for(
     tok,              # The tokenizer, whose words the echo repeats
@@ -270,4 +274,4 @@ def samples_for(
     words = sorted({w.strip() for w in (tok.decode([k]) for k in range(len(tok))) if re.fullmatch(r' ?[A-Za-z]{2,}', w)})
     def caption(rng): p = rng.choice(pages); return caption_sample(p, rng.randrange(len(p.moments)))
     def talk(rng): p = rng.choice(pages); return talk_sample(p, rng.randrange(len(p.moments)), rng)
-    return dict(caption=caption, talk=talk, look=lambda rng: look_sample(rng.choice(pages), rng), echo=lambda rng: ([echo(words, rng)], None), read=lambda rng: read_sample(rng.randint(*texts), seed, rng))
+    return dict(caption=caption, talk=talk, look=lambda rng: look_sample(rng.choice(pages), rng), echo=lambda rng: ([echo(words, rng)], None), read=lambda rng: read_sample(rng.randint(*texts), seed, rng, more=(doing, who, true, true, earlier)))

@@ -6,7 +6,7 @@
 __all__ = ['labels_of', 'vocabulary', 'patch_labels', 'Naming', 'train_eye']
 
 # %% ../../nbs/3_nano/32c_eye.ipynb #3f0eb13a
-import random
+import random, re
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
@@ -15,6 +15,8 @@ from .learning import learn
 from .texts import COLOURS, parts
 
 # %% ../../nbs/3_nano/32c_eye.ipynb #c522b701
+_OTHER = re.compile(rf'the (?:(?:woman|man|boy|girl) in (?:{"|".join(COLOURS)})|(?:{"|".join(COLOURS)}) (?:ice )?[a-z]+)')
+
 def labels_of(
     page:Page, # Frames of a scene
     k:int,     # Which frame
@@ -23,7 +25,7 @@ def labels_of(
     found = {n: {w for w in n.split() if w != 'in'} for n in page.boxes[k]}
     for s in page.moments[k].sentences:
         thing, _, what = parts(s)
-        if (name := thing.removeprefix('the ')) in found: found[name].add('… ' + what)
+        if (name := thing.removeprefix('the ')) in found: found[name].add('… ' + _OTHER.sub('…', what))
     return found
 
 def vocabulary(

@@ -45,10 +45,11 @@ def learn(
     judge=None,            # -> dict of figures, asked eight times or so
     name:str='learn',      # On the progress bar
     gentle:str='',         # See `optimisers`
+    pace:float=1.,         # Times the rates
 )->list[dict]: # The curve
     "Take steps"
     both = optimisers(model, gentle)
-    full, rows, since, start = [[g['lr'] for g in o.param_groups] for o in both], [], [], time.perf_counter()
+    full, rows, since, start = [[pace*g['lr'] for g in o.param_groups] for o in both], [], [], time.perf_counter()
     model.train()
     for step in (bar := tqdm(range(steps), desc=name, unit='step', disable=None)):
         for o, rates in zip(both, full):

@@ -22,9 +22,9 @@ from .viewer import looks, train_viewer
 from .words import tokenizer, world_texts
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=5000, texts=20000, reader=2400, eye=1800, speak=500, captioner=2200, base=1500, detector=1500, labels=900, selector=1100, viewer=1500)
+PLAN = dict(scenes=4200, texts=20000, reader=3600, eye=2200, speak=600, captioner=4500, base=2600, detector=1500, labels=900, selector=1100, viewer=1500)
 LEARN, UNSEEN = 1000, 0
-_EACH = 4 # Frames of a scene
+_EACH, _BRIEF = 5, 3 # Frames of a scene to learn from, and how many of them at a moment of a fact drawn by lot
 
 def plan(
     share:float, # 1 for all
@@ -33,6 +33,8 @@ def plan(
     return {k: max(4, round(v*share)) for k, v in PLAN.items()}
 
 def _texts(most): rng = random.Random(0); return [read_sample(rng.randint(0, 400), UNSEEN, rng, 1) for _ in range(min(300, most))]
+
+def _unseen(most): return album(min(60, most), UNSEEN, 4, SIDE, workers=1)
 
 def _alone(seed, threads=1): torch.set_num_threads(threads); torch.manual_seed(seed)
 
@@ -57,10 +59,10 @@ def eye(
 ):
     "Frames, and a tower that can see but not speak"
     _alone(seed); n = plan(share)
-    pages = album(n['scenes'], LEARN, _EACH, SIDE, workers=1)
+    pages = album(n['scenes'], LEARN, _EACH, SIDE, 1, _BRIEF)
     torch.save(pages, work/'pages.pt')
     tower = build(tokenizer(['a'], [], 300)).model.vision_tower
-    train_eye(tower, pages, album(min(60, n['scenes']), UNSEEN, _EACH, SIDE, workers=1), n['eye'], seed=seed, curve=work/'eye.jsonl')
+    train_eye(tower, pages, _unseen(n['scenes']), n['eye'], seed=seed, curve=work/'eye.jsonl')
     torch.save(tower.state_dict(), work/'eye.pt')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #0ef58f4e
@@ -75,13 +77,13 @@ def base(
     tok, pages = AutoTokenizer.from_pretrained(work/'tokenizer'), torch.load(work/'pages.pt', weights_only=False)
     model = build(tok)
     model.load_state_dict(torch.load(work/'reader.pt')); model.model.vision_tower.load_state_dict(torch.load(work/'eye.pt'))
-    make, rng, unseen = samples_for(tok, pages, (0, n['texts']), LEARN), random.Random(seed + 1), album(min(60, n['scenes']), UNSEEN, _EACH, SIDE, workers=1)
+    make, rng, unseen = samples_for(tok, pages, (0, n['texts']), LEARN), random.Random(seed + 1), _unseen(n['scenes'])
     speak(model, tok, pages, n['speak'], seed, work/'speak.jsonl')
-    tests = dict(caption=[caption_sample(p, k) for p in unseen for k in range(_EACH)])
-    raise_model(model, tok, [(.55, 32, make['caption']), (.3, 16, make['talk']), (.15, 8, make['read'])], n['captioner'], seed, work/'captioner.jsonl', tests, 'captioner', 'vision_tower')
+    tests = dict(caption=[caption_sample(p, k) for p in unseen for k in range(4)])
+    raise_model(model, tok, [(.6, 32, make['caption']), (.3, 16, make['talk']), (.1, 8, make['read'])], n['captioner'], seed, work/'captioner.jsonl', tests, 'captioner', 'vision_tower')
     save(model, tok, out/'captioner')
     tests |= dict(look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(n['base']))
-    raise_model(model, tok, [(.1, 16, make['echo']), (.2, 32, make['caption']), (.4, 10, make['look']), (.3, 8, make['read'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower')
+    raise_model(model, tok, [(.1, 16, make['echo']), (.2, 32, make['caption']), (.3, 10, make['look']), (.4, 8, make['read'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .6)
     save(model, tok, out/'base')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #294087d3

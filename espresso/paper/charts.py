@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from ..dataset.benchmark import tokens
 from ..evaluation.stats import TASKS, interval
-from .style import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, SKY, figure, style
+from .style import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, SKY, figure, for_text, style
 from .tables import reported
 from ..records import BenchmarkItem, Score, Video
 
@@ -33,7 +33,7 @@ def benchmark_by_task(
             left.plot(others, [y]*len(others), 'o', ms=3.5, color=GREY, alpha=.55, mew=0)
         for k, (name, (colour, mark, label)) in enumerate(_NAMED.items()):
             r = next(r for r in rows if r['name'] == name)
-            left.plot([float(r[t]) for t in names], np.arange(len(names)) + (0, -.2, .2)[k], mark, ms=5, color=colour, mec='white', mew=.5, label=label)
+            left.plot([float(r[t]) for t in names], np.arange(len(names)) + (0, -.28, .28)[k], mark, ms=5, color=colour, mec='white', mew=.5, label=label, zorder=3 - .1*k)
         left.plot([], [], 'o', ms=3.5, color=GREY, label='seven others')
         left.set(title='reported (paper, Table 1)', xlabel='percent right', xlim=(0, 60), yticks=range(len(names)), yticklabels=[t.name for t in TASKS]); left.invert_yaxis()
         if chance is not None and scores: left.plot([], [], '--', lw=1, color=ORANGE, label='random option, this run'); right.axvline(100*chance, color=ORANGE, lw=1, ls='--', zorder=0)
@@ -44,7 +44,7 @@ def benchmark_by_task(
             if own:
                 i = interval([s.right for s in own], [s.video_id for s in own])
                 right.plot([100*i.low, 100*i.high], [y, y], color=BLUE, lw=1.4, alpha=.6); right.plot(100*i.value, y, 'o', ms=5, color=BLUE, mec='white', mew=.5)
-            right.text(117, y, f'n {len(own)}' if own else 'none', size=6.5, color=INK if own else GREY, va='center', ha='right')
+            right.text(117, y, f'n {len(own)}' if own else 'none', size=7, color=INK if own else for_text(GREY), va='center', ha='right', bbox=dict(fc='white', ec='none', pad=1))
         if not scores: right.text(50, len(names)/2, 'no answers were scored in this run', ha='center', bbox=dict(fc='white', ec='none'))
     return fig
 
@@ -71,7 +71,7 @@ def where_evidence_lies(
         rng = np.random.default_rng(0)
         for y, (task, d) in enumerate(far.items()):
             if len(d) >= 10: a.boxplot([d], positions=[y], orientation='horizontal', widths=.6, showfliers=False, medianprops=dict(color=RED, lw=1.4), boxprops=dict(color=GREY), whiskerprops=dict(color=GREY), capprops=dict(color=GREY))
-            a.plot(d, y + rng.uniform(-.18, .18, len(d)), 'o', ms=2, color=BLUE, alpha=.45, mew=0)
+            a.plot(d, y + rng.uniform(-.18, .18, len(d)), 'o', ms=2.6, color=BLUE, alpha=.5, mew=0)
         a.set(title='(a) distance of core frames', xlabel='seconds to the next core frame', xlim=(0, None), ylim=(len(far) - .4, -.6)); a.set_yticks(range(len(far)), [f'{t} ({len(d)})' for t, d in far.items()])
         counts = Counter(items_each)
         b.bar(list(counts), list(counts.values()), color=BLUE, width=.8); b.set(title='(b) key items', xlabel='of a question', ylabel='questions')
@@ -83,7 +83,7 @@ def where_evidence_lies(
         for k, (many, colour, label) in enumerate(((sources, SKY, 'videos'), (asked, ORANGE, 'questions'))):
             at = np.arange(len(names)) + (k - .5)*.36
             c.barh(at, [many[n] for n in names], .34, color=colour, label=label)
-            for y, n in zip(at, names): c.text(many[n], y, f' {many[n]} {label}', va='center', size=6.5)
+            for y, n in zip(at, names): c.text(many[n], y, f' {many[n]} {label}', va='center', size=7)
         c.set(title='(c) sources', xlim=(0, 1.75*max([*sources.values(), *asked.values(), 1])), xticks=[], ylim=(max(len(names), 4) - .4, -.6)); c.set_yticks(range(len(names)), names); c.spines['bottom'].set_visible(False)
     return fig
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from .measured import record_of
-from .style import BLUE, GREEN, GREY, INK, ORANGE, PINK, RED, arrow, box, paragraph, sheet, style
+from .style import BLUE, GREEN, GREY, INK, ORANGE, PINK, RED, arrow, box, for_text, paragraph, sheet, style
 from ..runs import STAGES, Stage, notebooks
 
 # %% ../../nbs/5_paper/51c_diagrams.ipynb #6d12dab5
@@ -53,7 +53,7 @@ def pipeline(
     "Figure 2"
     names = [s.name for s in stages]
     some = list(stages[:names.index(last)+1])
-    at, (w, h), (dx, dy) = laid_out(some), (1.62, 1.16), (1.79, 1.4)
+    at, (w, h), (dx, dy) = laid_out(some), (1.62, 1.42), (1.79, 1.66)
     rows = 1 + max(r for _, r in at.values())
     with style():
         fig, ax = sheet(.1 + 4*dx, .25 + rows*dy)
@@ -61,10 +61,10 @@ def pipeline(
         for s in some:
             x, y = place[s.name]
             early = names.index(s.name) <= names.index('qa')
-            box(ax, x, y, w, h, s.name, paragraph(purpose(s), 34, 4), BLUE if early else GREEN, 5.6, numbers(run, s)[:3])
+            box(ax, x, y, w, h, s.name, paragraph(purpose(s), w - .2, 6.2, 5), BLUE if early else GREEN, 6.2, [l for n in numbers(run, s)[:3] for l in paragraph(n, w - .2, 6.2, weight='bold')])
         for a, b in zip(some, some[1:]):
             if a.name in b.reads.values(): arrow(ax, *_between(place[a.name], place[b.name], w, h))
-        ax.text(.12, .16 + rows*dy - .1, 'blue: question-answer pairs (section 3.3) · green: multimodal chain of thought (section 3.4) · − rows that did not come through, and why', size=6.2, color=INK)
+        ax.text(.12, .16 + rows*dy - .1, 'blue: question-answer pairs (section 3.3) · green: multimodal chain of thought (section 3.4) · − rows that did not come through, and why', size=6.6, color=INK)
     return fig
 
 # %% ../../nbs/5_paper/51c_diagrams.ipynb #527a0e3c
@@ -80,15 +80,15 @@ def two_stages(
     def counted(name): return numbers(run, next(s for s in stages if s.name == name))[:1] if name in names else []
     with style():
         fig, ax = sheet(7, 3.5)
-        box(ax, .1, 2.05, 1.35, 1.2, 'frames', ['of a video'] + (paragraph(purpose(chooser), 26, 3) if chooser else ['the annotated core frames;', 'no selector in this chain']), GREY, 6)
-        box(ax, .1, .35, 1.35, 1.0, 'question', ['from the dataset'], GREY, 6, counted('benchmark'))
-        box(ax, 2.0, 2.05, 1.75, 1.2, 'stage 1: evidence', ['frames + question', '→ evidence, with boxes'], BLUE, 6.2, settings('first'))
-        box(ax, 4.75, 2.05, 1.95, 1.2, 'stage 2: answer', ['frames + question + evidence', '→ answer'], GREEN, 6.2, settings('second'))
-        box(ax, 2.0, .35, 1.75, 1.0, 'answers', ['the trained model writes', 'evidence, then its answer'], ORANGE, 6.2, counted('answers'))
-        box(ax, 4.75, .35, 1.95, 1.0, 'score', ['Algorithm 1: near the reference,', 'and nearer than any distractor'], RED, 6.2, counted('score'))
+        box(ax, .1, 2.05, 1.35, 1.2, 'frames', ['of a video'] + (paragraph(purpose(chooser), 1.15, 6.4, 4) if chooser else paragraph('the annotated core frames; no selector in this chain', 1.15, 6.4)), GREY, 6.4)
+        box(ax, .1, .35, 1.35, 1.0, 'question', ['from the dataset'], GREY, 6.4, counted('benchmark'))
+        box(ax, 2.0, 2.05, 1.75, 1.2, 'stage 1: evidence', ['frames + question', '→ evidence, with boxes'], BLUE, 6.6, settings('first'))
+        box(ax, 4.75, 2.05, 1.95, 1.2, 'stage 2: answer', ['frames + question + evidence', '→ answer'], GREEN, 6.6, settings('second'))
+        box(ax, 2.0, .35, 1.75, 1.0, 'answers', ['the trained model writes', 'evidence, then its answer'], ORANGE, 6.6, counted('answers'))
+        box(ax, 4.75, .35, 1.95, 1.0, 'score', ['Algorithm 1: near the reference,', 'and nearer than any distractor'], RED, 6.6, counted('score'))
         for a, b, text, bend in (((1.45, 2.55), (2., 2.65), '', 0), ((1.45, 1.15), (2., 2.3), '', -.1), ((3.75, 2.65), (4.75, 2.65), 'same adapter', 0), ((4.75, 2.25), (3.4, 1.35), 'trained model', .1),
                                  ((1.45, .7), (2., .75), '', 0), ((1.45, 2.2), (2., 1.15), '', .1), ((3.75, .85), (4.75, .85), '', 0)):
             arrow(ax, a, b, bend=bend)
-            if text: ax.text((a[0]+b[0])/2, (a[1]+b[1])/2 + .07, text, size=6, ha='center', va='bottom', bbox=dict(fc='white', ec='none', pad=.5))
-        ax.text(2., 3.33, 'training, split "train"', size=7, color=GREY, va='bottom'); ax.text(2., .2, 'answering, split "test"', size=7, color=GREY, va='top')
+            if text: ax.text((a[0]+b[0])/2, (a[1]+b[1])/2 + .07, text, size=6.4, ha='center', va='bottom', bbox=dict(fc='white', ec='none', pad=.5))
+        ax.text(2., 3.33, 'training, split "train"', size=7, color=for_text(GREY), va='bottom'); ax.text(2., .2, 'answering, split "test"', size=7, color=for_text(GREY), va='top')
     return fig

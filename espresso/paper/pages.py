@@ -10,13 +10,11 @@ __all__ = ['videos_of', 'looked_up', 'spread', 'richest', 'core_frames', 'option
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
 from ..dataset.cot import evidence_prompt, opener
 from ..dataset.qa import qa_prompt, verdict_prompt
 from ..evaluation.judge import judge_prompt
 from .measured import record_of, rows_of
-from .style import BLUE, GREEN, GREY, INK, ORANGE, RED, paragraph, sheet, show_frame, style
+from .style import BLUE, GREEN, GREY, INK, ORANGE, RED, advance, for_text, paragraph, sheet, show_frame, style
 from ..records import BenchmarkItem, Frame, Prediction, Score, Stop, Video
 
 # %% ../../nbs/5_paper/51d_pages.ipynb #860b7acd
@@ -58,16 +56,18 @@ def _boxes(item):
         if k.box: found.setdefault(k.frame, []).append((k.name, k.box))
     return found
 
-def _room(parts, width=118, size=7.):
+def _room(parts, width=5.8, size=7.):
     "Inches that `_said` needs"
-    return sum(len(paragraph(text, width, most))*size*1.25*1.18/72 + .07 for _, text, _, most in parts)
+    return sum(len(paragraph(text, width, size, most))*size*1.5/72 + .07 for _, text, _, most in parts)
 
-def _said(ax, x, y, parts, width=118, size=7.):
+def _said(ax, x, y, parts, width=5.8, size=7.):
     "Paragraphs with a coloured name before each; returns where they end"
     for name, text, colour, most in parts:
-        lines = paragraph(text, width, most)
-        ax.text(x, y, name, size=size, color=colour, weight='bold', va='top'); ax.text(x + .95, y, '\n'.join(lines), size=size, va='top', linespacing=1.25)
-        y -= len(lines)*size*1.25*1.18/72 + .07
+        for k, line in enumerate(paragraph(text, width, size, most)):
+            y -= size*1.5/72
+            if k == 0: ax.text(x, y, name, size=size, color=for_text(colour), weight='bold', va='baseline')
+            ax.text(x + .95, y, line, size=size, va='baseline', parse_math=False)
+        y -= .07
     return y
 
 def richest(
@@ -92,7 +92,7 @@ def core_frames(
         parts = [('question', item.evidence.qa.question, INK, 3), ('evidence', item.evidence.text, BLUE, 5), ('answer', item.evidence.qa.answer, GREEN, 3)]
         top = 1.1 + tall + small + _room(parts)
         fig, ax = sheet(7, top)
-        ax.text(.1, top - .08, f'eight frames at equal distances, of {video.seconds:.0f} seconds', size=8, weight='bold', va='top', color=GREY)
+        ax.text(.1, top - .08, f'eight frames at equal distances, of {video.seconds:.0f} seconds', size=8, weight='bold', va='top', color=for_text(GREY))
         _row(fig, uniform, top - .42 - small, small, [f'{p.frame.time_s:.1f} s' for p in uniform])
         ax.text(.1, top - .58 - small, f'{len(core)} core frames of one question, with key items', size=8, weight='bold', va='top', color=BLUE)
         _row(fig, core[:4], top - .92 - small - tall, tall, [f'{p.frame.time_s:.1f} s' for p in core], _boxes(item), colour=BLUE, most=max(3, min(4, len(core))))
@@ -106,11 +106,11 @@ def _words(ax, x, y, text, reference, size, right):
     same = {k + n for _, k, length in SequenceMatcher(None, base, words, autojunk=False).get_matching_blocks() for n in range(length)}
     at, line = x, y
     for k, word in enumerate(words):
-        font = FontProperties(family='DejaVu Sans', weight='normal' if k in same else 'bold', size=size)
-        width = TextPath((0, 0), word, prop=font).get_extents().width/72
+        weight = 'normal' if k in same else 'bold'
+        width = advance(word, size, weight)
         if at + width > right: at, line = x, line - size*1.5/72
-        ax.text(at, line, word, size=size, va='top', color=INK if k in same else RED, weight=font.get_weight())
-        at += width + .34*size/72
+        ax.text(at, line, word, size=size, va='baseline', color=INK if k in same else for_text(RED), weight=weight, parse_math=False)
+        at += width + advance(' ', size)
     return line - size*1.5/72
 
 def options(
@@ -128,10 +128,10 @@ def options(
         tall = (each - .04)*core[0].image.shape[0]/core[0].image.shape[1]
         fig, ax = sheet(7, tall + 2.2)
         _row(fig, core, 1.9, tall, [f'{p.frame.time_s:.1f} s' for p in core], _boxes(item), most=4)
-        y = _said(ax, .12, 1.82, [('question', item.evidence.qa.question, INK, 3)]) - .03
+        y = _said(ax, .12, 1.82, [('question', item.evidence.qa.question, INK, 3)]) - .15
         order = [item.correct, *(k for k in range(len(item.options)) if k != item.correct)]
         for n, k in enumerate(order):
-            ax.text(.12, y, '✓ R' if n == 0 else f'   D{n}', size=size + .5, weight='bold', color=GREEN if n == 0 else RED, va='top')
+            ax.text(.12, y, '✓ R' if n == 0 else f'   D{n}', size=size + .5, weight='bold', color=for_text(GREEN if n == 0 else RED), va='baseline')
             y = _words(ax, .62, y, item.options[k], item.options[item.correct], size, 6.9) - .06
     return fig
 
@@ -147,11 +147,15 @@ def prompts(
 def prompt_page(
     title:str,           # Of the prompt
     messages:list[dict], # For a chat model
-    most:int=26,         # Lines of a message at most
+    most:int=40,         # Lines of a message at most; what is more is left out of its middle, and said
 ):
     "Figures 7 to 10"
-    parts = [(m['role'], paragraph(m['content'], 136, most)) for m in messages]
-    step, size = 6.6*1.45/72, 6.6
+    size, parts = 6.6, []
+    step = size*1.45/72
+    for m in messages:
+        lines = paragraph(m['content'], 6.6, size)
+        if len(lines) > most: lines = [*lines[:most - 7], f'[… {len(lines) - most + 1} lines …]', *lines[-6:]]
+        parts.append((m['role'], lines))
     height = .45 + sum(len(l)*step + .34 for _, l in parts)
     with style():
         fig, ax = sheet(7, height)
@@ -159,7 +163,7 @@ def prompt_page(
         y = height - .38
         for (role, lines), colour in zip(parts, (BLUE, GREEN, ORANGE)):
             ax.plot([.13, .13], [y, y - len(lines)*step - .16], color=colour, lw=2.2, solid_capstyle='butt')
-            ax.text(.24, y, role, size=size, weight='bold', color=colour, va='top')
+            ax.text(.24, y, role, size=size, weight='bold', color=for_text(colour), va='top')
             for k, l in enumerate(lines): ax.text(.24, y - .16 - k*step, l, size=size, va='top', parse_math=False)
             y -= len(lines)*step + .34
     return fig

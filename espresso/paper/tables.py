@@ -18,7 +18,7 @@ from ..records import Stop, replace_file
 @dataclass(frozen=True)
 class Block:
     "Rows of one origin"
-    kind: str                     # `reported`, `computed` or `measured`
+    kind: str                     # `reported`, `computed`, `measured`, or `compared`: the reported with the measured
     source: str                   # Where it comes from: paper and table, command, or files of a run
     rows: tuple[dict, ...] = ()   # Column -> text, number, (value, low, high) or None
     note: str = ''                # What has to be known to read it, or why there are no rows

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 from ..dataset.benchmark import tokens
-from .style import BLUE, GREEN, INK, ORANGE, PALE, RED, figure, style
+from .style import BLUE, GREEN, INK, ORANGE, PALE, RED, figure, for_text, style
 from ..records import BenchmarkItem, Stop, read_parquet
 
 # %% ../../nbs/5_paper/51b_words.ipynb #345438f5
@@ -53,7 +53,7 @@ def lengths(
         for k, (ax, what) in enumerate(zip(fig.subplots(1, 2), ('questions', 'answers'))):
             long = {n: [len(tokens(p[k])) for p in pairs] for n, pairs in sets.items()}
             most = max([max(v) for v in long.values() if v], default=10)
-            edges = np.linspace(0, most + 1, min(most + 2, 31))
+            edges = np.arange(0, most + 2 + most//30, 1 + most//30) - .5 # whole words, as many to each bar
             for (name, v), colour, dash in zip(long.items(), (BLUE, ORANGE), ('-', '--')):
                 if not v: continue
                 ax.hist(v, edges, weights=np.full(len(v), 100/len(v)), histtype='stepfilled', color=colour, alpha=.35); ax.hist(v, edges, weights=np.full(len(v), 100/len(v)), histtype='step', color=colour, ls=dash)
@@ -105,7 +105,7 @@ def cloud(
     ax.set(xlim=(0, width), ylim=(0, height), xticks=[], yticks=[])
     for k, (word, x, y, w, h, size) in enumerate(arranged(frequent(texts), width, height)):
         b = TextPath((0, 0), word, size=size, prop=font).get_extents()
-        ax.add_patch(PathPatch(TextPath((x + .15*size - b.x0, y + .15*size - b.y0), word, size=size, prop=font), fc=(INK, BLUE, GREEN, RED)[k % 4], ec='none'))
+        ax.add_patch(PathPatch(TextPath((x + .15*size - b.x0, y + .15*size - b.y0), word, size=size, prop=font), fc=[INK, *map(for_text, (BLUE, GREEN, RED))][k % 4], ec='none'))
     for s in ax.spines.values(): s.set_visible(True); s.set_color(PALE)
 
 # %% ../../nbs/5_paper/51b_words.ipynb #4af1e775

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['VARIANTS', 'Turn', 'Lesson', 'evidence_text', 'lesson', 'takes_own', 'lessons', 'Encoded', 'TooLong', 'encode',
-           'look', 'prepare', 'ahead']
+           'look', 'prepare', 'ahead', 'Kept']
 
 # %% ../../nbs/3_reasoner/31a_lessons.ipynb #718728ff
+import zlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 import torch
 from ..backends.seeing import shrink
@@ -214,3 +215,23 @@ def ahead(
             while waiting: yield waiting.popleft().result()
         finally:
             for w in waiting: w.cancel()
+
+# %% ../../nbs/3_reasoner/31a_lessons.ipynb #9f461aa1
+class Kept:
+    "Lessons as numbers, for those that come again"
+    def __init__(self,
+        make,            # Number of a lesson -> `Encoded`, or a `Drop`
+        room:int=2**29,  # Bytes of pictures to keep
+    ): self.make, self.room, self.had = make, room, {}
+
+    def __call__(self, n:int)->Encoded|Drop:
+        "From memory, or made"
+        if n in self.had: return replace(self.had[n][0], pictures={k: _spread(*v) for k, v in self.had[n][1].items()})
+        made = self.make(n)
+        if isinstance(made, Encoded) and self.room > 0:
+            pressed = {k: (zlib.compress(t.contiguous().view(torch.uint8).numpy().tobytes(), 1), t.dtype, t.shape) for k, t in made.pictures.items()}
+            self.had[n] = replace(made, pictures={}), pressed
+            self.room -= sum(len(b) for b, _, _ in pressed.values())
+        return made
+
+def _spread(data, dtype, shape): return torch.frombuffer(bytearray(zlib.decompress(data)), dtype=dtype).reshape(shape)

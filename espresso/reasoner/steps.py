@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from tqdm.auto import tqdm
 from ..backends.weights import out_of_memory
-from .lessons import Encoded, Lesson, ahead, prepare
+from .lessons import Encoded, Kept, Lesson, ahead, prepare
 from .lora import adapt, resume, save, write_adapter, write_folder
 from .model import Reasoner
 from .packing import join, losses, parts
@@ -83,7 +83,7 @@ def gradient(
     if sharded:
         most = int(summed(torch.tensor(len(made), device=r.model.device), 'MAX'))
         made += [join([[Encoded('', [r.pad], [r.pad], [0.], torch.zeros(4 if r.spatial else 1, 1, dtype=torch.long), {}, 0)]], r.pad)]*(most-len(made))
-    kept, half = [], r.model.dtype == torch.bfloat16
+    kept, half = [], r.model.dtype == torch.bfloat16 or s.mixed and r.model.device.type == 'cpu'
     for k, b in enumerate(made):
         seeded(s.seed, *spot, rank, k)
         with torch.autocast(r.model.device.type, torch.bfloat16) if half else contextlib.nullcontext(): each = losses(r.model, b)/total
@@ -116,7 +116,7 @@ class Trained:
 
 # %% ../../nbs/3_reasoner/31f_steps.ipynb #43027c6f
 def _identity(r, lessons, s, start):
-    same = {k: v for k, v in asdict(s).items() if k not in ('save', 'workers')}
+    same = {k: v for k, v in asdict(s).items() if k not in ('save', 'workers') and (k, v) != ('mixed', False)}
     begin = content_id((Path(start)/'adapter_model.safetensors').read_bytes()) if start else ''
     return content_id(same, r.name, begin, crew()[0], [as_dict(l) for l in lessons])
 
@@ -124,6 +124,15 @@ def _clear(out):
     "Take away what another training left"
     for f in 'checkpoints', 'adapter': shutil.rmtree(out/f, ignore_errors=True)
     (out/'log.jsonl').unlink(missing_ok=True)
+
+@contextlib.contextmanager
+def _written_out(r, s):
+    "Attention as plain products while training on a CPU, where the backward pass of the fused one is slow"
+    before, change = r.model.config._attn_implementation, s.mixed and r.model.device.type == 'cpu'
+    if change: r.model.set_attn_implementation('eager')
+    try: yield
+    finally:
+        if change: r.model.set_attn_implementation(before)
 
 def _recompute(r, on):
     "Gradient checkpointing on or off"
@@ -153,7 +162,8 @@ def train(
     if crew()[1] == 0 and not state['step']: _clear(out)
     state['model'] = (facts or {}).get('model', state['base'])
     if sharded: shard(r)
-    try: state = _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch)
+    try:
+        with _written_out(r, s): state = _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch)
     finally:
         r.model.eval(); _recompute(r, False)
     if not state['seen']: raise Stop(f'none of the {len(lessons)} lessons could be learnt from; the first: {next((d["detail"] for d in state["drops"]), "the epochs end before it")}')
@@ -170,7 +180,8 @@ def _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch):
     (size, rank), plan, begin = crew(), batches(len(lessons), s), state['step']
     seen, drops = dict.fromkeys(state['seen']), {d['row_id']: d for d in state['drops']}
     log = _log(out/'log.jsonl', begin) if rank == 0 else None
-    ready = ahead(lambda n: prepare(r, lessons[n], s.limit), (n for b in plan[begin:] for n in b[rank::size]), s.workers, 2*s.batch)
+    numbers = Kept(lambda n: prepare(r, lessons[n], s.limit)) if s.epochs > 1 else lambda n: prepare(r, lessons[n], s.limit)
+    ready = ahead(numbers, (n for b in plan[begin:] for n in b[rank::size]), s.workers, 2*s.batch)
     def whole(step): return dict(state, step=step, seen=sorted(set(gathered([*seen]))), drops=sorted({d['row_id']: d for d in gathered([*drops.values()])}.values(), key=lambda d: d['row_id']))
     def keep(step):
         now = whole(step)

@@ -27,18 +27,17 @@ def face(
     mood:str,   # `calm`, `happy`, `sad` or `surprised`
     look:float, # Where the eyes look: -1 left, 0 ahead, 1 right
 ):
-    "Eyes and mouth around the middle of a head of radius 13"
+    "Eyes and mouth around the middle of a head of radius 13; large and bright, so that a small picture still shows the mood on any skin"
     dx, ink = 3*look, (52, 40, 44)
     for s in (-1, 1):
-        if mood == 'surprised': c.disc(5*s+dx, -1, 3.4, 4.2, 'white')
-        c.disc(5*s+dx, -1, 1.9, 2.9 if mood == 'surprised' else 2.3, ink); c.disc(5*s+dx+.7, -1.9, .7, colour='white')
+        if mood == 'surprised': c.disc(5.5*s+dx, -1.5, 4.6, 5.2, 'white')
+        c.disc(5.2*s+dx, -1, 1.9, 2.9 if mood == 'surprised' else 2.3, ink); c.disc(5.2*s+dx+.7, -1.9, .7, colour='white')
         c.disc(8*s+dx, 4, 2.6, 1.7, 'red', alpha=.22)
-        if mood == 'sad': c.line([(3*s+dx, -6.5), (7.5*s+dx, -4.5)], 1.4, ink)
-        if mood == 'surprised': c.line([(3*s+dx, -7.5), (7*s+dx, -7.5)], 1.4, ink)
+        if mood == 'sad': c.line([(3*s+dx, -6.5), (7.5*s+dx, -4.5)], 1.4, ink); c.disc(7.6*s+dx, 5.5, 2.7, 4.6, (120, 196, 250))
     a = np.linspace(-1, 1, 9)
-    if mood == 'happy': c.polygon(np.stack([dx + 5.2*np.r_[a, a[::-1]], np.r_[4 + 5.2*(1-a*a), 4 + .6*(1-a*a)]], 1), (168, 44, 52))
-    elif mood == 'sad': c.line(np.stack([dx + 3.6*a, 9.2 - 2.6*(1-a*a)], 1), 1.7, (140, 44, 50)); c.disc(7.5+dx, 4.5, 1.9, 3, (120, 190, 246))
-    elif mood == 'surprised': c.disc(dx, 6.5, 2.4, 3, (150, 44, 52))
+    if mood == 'happy': c.polygon(np.stack([dx + 7.6*np.r_[a, a[::-1]], np.r_[2.6 + 8*(1-a*a), 2.6 + .4*(1-a*a)]], 1), (168, 44, 52)); c.polygon(np.stack([dx + 7*np.r_[a, a[::-1]], np.r_[3 + 4*(1-a*a), 3 + .2*(1-a*a)]], 1), 'white')
+    elif mood == 'sad': c.line(np.stack([dx + 3.6*a, 9.2 - 2.6*(1-a*a)], 1), 1.7, (140, 44, 50))
+    elif mood == 'surprised': c.disc(dx, 8, 4.2, 4.8, 'white'); c.disc(dx, 8, 3.2, 3.8, (90, 20, 30))
     else: c.line([(dx-3, 7), (dx+3, 7)], 1.6, (140, 60, 60))
 
 # %% ../../nbs/0_world/03b_cast.ipynb #1f06e83f

@@ -126,7 +126,7 @@ def _keys(s, b, keys, spots, which, twice):
         else: t0, p = s.seconds, Track((0, x0, y0))
         def draw(c, t, held, name=name, p=p, t0=t0, up=spots[i] == 'on the hook'):
             if (t >= t0) == held:
-                with c.at(*p(t), .95, angle=90 if up and not held else 0, flip=side < 0 and held): key(c, name.split()[0])
+                with c.at(*p(t), 1.15, angle=90 if up and not held else 0, flip=side < 0 and held): key(c, name.split()[0])
         s.add(name, lambda c, t, draw=draw: draw(c, t, False))
         if t0 < s.seconds: out.setdefault('held', []).append((name, lambda c, t, draw=draw: draw(c, t, True)))
         out['spot', i] = s.fact(f'The {name} is {spots[i]}.', 0, t0, name, rank=1 if i == 0 else 2)
