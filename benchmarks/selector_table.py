@@ -1,6 +1,6 @@
 """All strategies in one table: how well they find the core frames of the sample world, and what they cost in all.
 
-    python benchmarks/selector_table.py [--questions 300] [--seeds 3] [--steps 15] [--fps 2] [--budget 'frames<=4'] [--price local:nano/base] [--viewer local:nano/viewer] [--out outputs/selector]
+    python benchmarks/selector_table.py [--questions 300] [--seeds 3] [--steps 10] [--fps 2] [--budget 'frames<=4'] [--price local:nano/base] [--viewer local:nano/viewer] [--curve] [--out outputs/selector]
 
 Clips of 8 to 60 s are rendered, two frames a second, and questions about them are asked in wordings of the test split. For each seed nano/selector is tuned on (`selector.training`), on captions of another world, and whatever draws by chance draws anew; strategies that do neither run once.
 Frames are described as the clips' script does, and each description is priced as one by `--price`, whose operations are counted on frames of the clips.
@@ -126,7 +126,7 @@ def one_clip(a, path, questions, wanted, readers, price, models, reasoner):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    for name, value in dict(questions=300, seeds=3, steps=15, scenes=200).items(): p.add_argument(f'--{name}', type=int, default=value)
+    for name, value in dict(questions=300, seeds=3, steps=10, scenes=200).items(): p.add_argument(f'--{name}', type=int, default=value)
     p.add_argument('--fps', type=float, default=2.); p.add_argument('--curve', action='store_true')
     for name, value in dict(budget='frames<=4', price='local:nano/base', viewer='local:nano/viewer', reasoner='', only='', out='outputs/selector').items(): p.add_argument(f'--{name}', default=value)
     a = p.parse_args()
@@ -223,7 +223,9 @@ def draw(rows, names, file, with_curve, answers):
             ax.errorbar(x/unit, i.value, [[max(0, i.value - i.low)], [max(0, i.high - i.value)]], fmt='o', ms=4, color=dict(ours='C3', picks='C0').get(name, '.6')); ax.annotate(name, (x/unit, i.value), fontsize=7, xytext=(3, 3), textcoords='offset points')
         for kind, colour in dict(picks='C0', ours='C3', unseen='C1').items() if with_curve else ():
             xy = [(x/unit, np.mean([r[key] for r in own])) for _, x, own in points([r for r in some if not r['seed']], kind, cost, shown)]
-            ax.plot(*zip(*xy), '.-', ms=5, lw=1, color=colour, zorder=0)
+            best = [(x, y) for k, (x, y) in enumerate(xy) if all(y > z for _, z in xy[:k])] # what no smaller budget reaches
+            ax.plot(*zip(*best), '.-', ms=5, lw=1, color=colour, zorder=0, label=dict(unseen='ours without looks').get(kind, kind))
+        if with_curve: ax.legend(fontsize=7, loc='lower right')
         ax.set(xscale='log', xlabel=x_is, ylabel=what); ax.xaxis.set_minor_formatter('')
     fig.savefig(file, dpi=130)
 
