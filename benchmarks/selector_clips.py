@@ -30,6 +30,9 @@ def main():
             found.setdefault('annotated', []).append((recall('oracle', core=q['core_timestamps']), q['id'], len(q['core_timestamps'])))
         print(f'{file}: {len(index)} frames, {index.meter.spent.captioned} described', flush=True)
     print(f'\nshare of core moments with a frame within {a.within:g} s, {a.budget}, {len(questions)} questions')
+    for name in [n for n in found if n != 'uniform']:
+        d = interval([a - b for (a, _, _), (b, _, _) in zip(found[name], found['uniform'])], [i for _, i, _ in found[name]], share=False)
+        print(f'{name:12} less uniform, question by question: {d.value:+.3f} ({d.low:+.3f}, {d.high:+.3f})')
     for name, rows in found.items():
         i = interval([r for r, _, _ in rows], [i for _, i, _ in rows])
         m, low, high = i.value, i.low, i.high

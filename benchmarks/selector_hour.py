@@ -7,7 +7,7 @@ Scenes of the sample world stand one after the other in one file of the length a
 import argparse, resource, subprocess, sys, tempfile, time
 from pathlib import Path
 
-def film(path, minutes, fps=4, width=320):
+def film(path, minutes, fps=2, width=320):
     "Scenes one after the other"
     from espresso.video import write_video
     from espresso.world.render import make_scene

@@ -1,5 +1,5 @@
 """Selection under odd videos, odd models and random numbers."""
-import json, shutil
+import json, shutil, tempfile
 from pathlib import Path
 import numpy as np, pytest
 from hypothesis import given, settings, strategies as st
@@ -7,7 +7,7 @@ from espresso.records import Stop
 from espresso.selector.budget import Chosen, Limit, budget, cut, even
 from espresso.selector.index import Index
 from espresso.selector.published import bandit, inverse_transform, score_and_coverage
-from espresso.selector.select import select
+from espresso.selector.select import STRATEGIES, select
 from espresso.selector.shortlist import stretches
 from espresso.selector.similar import dpp, mmr, ranked, top
 from espresso.video import VideoError, write_video
@@ -66,10 +66,16 @@ def test_a_budget_above_the_video_says_so(clip, tmp_path):
 def test_an_empty_question(clip, tmp_path):
     with pytest.raises(Stop, match='the question is empty'): select(Index(clip, tmp_path/'i'), ' \n')
 
-@pytest.mark.parametrize('name', ['image_top', 'image_mmr', 'image_dpp', 'bolt', 'aks'])
+@pytest.mark.parametrize('name', ['ours', 'image_top', 'image_mmr', 'image_dpp', 'bolt', 'aks'])
 def test_a_question_about_nothing_is_said(clip, tmp_path, name):
     s = select(Index(clip, tmp_path/'i', viewer=Flat()), 'Where is the zebra?', 3, name)
     assert s.fell_back and 'equally' in s.why and 'evenly spread instead' in s.why and len(s.frames) == 3
+
+@pytest.mark.parametrize('name, models', [('caption_top', dict(captioner=Numbers(same=True), embedder=Words())), ('caption_mmr', dict(captioner=Numbers(same=True), embedder=Words())), ('weighed', dict(captioner=Numbers(), reader=Says(''))),
+                                          ('ours', dict(captioner=Numbers(), reader=Says(''))), ('ours', dict(captioner=Numbers(same=True), embedder=Words())), ('ours', dict(captioner=Numbers(same=True), reader=Says('')))])
+def test_captions_that_all_say_as_much_are_no_reason(clip, tmp_path, name, models):
+    s = select(Index(clip, tmp_path/'i', **models), 'Where is the zebra?', 3, name)
+    assert s.fell_back and ('equally' in s.why or 'more than another' in s.why) and 'evenly spread instead' in s.why and len(s.frames) == 3
 
 @pytest.mark.parametrize('said, places, why', [('[1][1][99]', 1, 'named 99'), ('[2][2]', 1, 'named a frame twice'), ('none', 4, 'named no frame that exists'), ('[-1]', 4, 'named no frame that exists'), ('', 4, 'evenly spread instead')])
 def test_a_model_that_names_what_is_not_there(clip, tmp_path, said, places, why):
@@ -100,7 +106,19 @@ def test_a_shortlist_describes_few(tmp_path):
     who = Numbers()
     index = Index(film(tmp_path/'long.mp4', 200), tmp_path/'i', captioner=who, embedder=Words())
     s = select(index, QUESTION, 'frames<=4', 'ours')
-    assert who.seen == s.cost.captioned <= 20 and 1 <= len(s.frames) <= 4 and 'image-text' in s.why
+    assert who.seen == s.cost.captioned <= 20 and 1 <= len(s.frames) <= 4 and 'were described' in s.why
+
+def test_a_video_is_looked_at_where_it_differs(tmp_path):
+    class Finder(Flat):
+        "Knows bright frames"
+        def see(self, images): v = np.array([[1, i.mean()/255, 0, 0] for i in images], np.float32); return v/np.linalg.norm(v, axis=1, keepdims=True)
+        def read(self, texts): return np.tile(np.float32([0, 1, 0, 0]), (len(texts), 1))
+    who = Numbers()
+    index = Index(film(tmp_path/'long.mp4', 800), tmp_path/'i', captioner=who, embedder=Words(), viewer=Finder())
+    s = select(index, QUESTION, 'frames<=4', 'ours')
+    assert len(index) == 400 and s.cost.viewed == 60 and s.cost.captioned == 0 and not s.fell_back
+    assert s.places[int(np.argmax(s.scores[list(s.places)]))] == int(np.nanargmax(s.scores)) # the brightest is among them
+    assert select(index, 'What else?', 'frames<=4', 'ours').cost.viewed == 0
 
 def test_a_half_made_index_is_made_anew(clip, tmp_path):
     Index(clip, tmp_path/'i'); (tmp_path/'i'/'index.json').unlink(); (tmp_path/'i'/'captions.sqlite').unlink()
@@ -126,6 +144,34 @@ def test_rules_keep_their_word(given):
         assert a == b and len(a) == len(set(a)) and 1 <= len(a) <= k and all(0 <= i < n and not np.isnan(s[i]) for i in a)
         if exact: assert len(a) == min(k, known)
     assert even(n, k) == sorted(set(even(n, k))) and len(even(n, k)) == k
+
+class Any(Words):
+    "Viewer, captioner, encoder and reader of random opinions, the same for the same seed"
+    dim, flops = 6, 0.
+    def __init__(self, seed): self.seed, self.name = seed, f'any {seed}'
+    def vector(self, key): v = np.random.default_rng([self.seed, *str(key).encode()]).standard_normal(6).astype(np.float32); return v/np.linalg.norm(v)
+    def see(self, images): return np.stack([self.vector(i.tobytes()[:64]) for i in images])
+    def read(self, texts): return texts if isinstance(texts, str) else np.stack([self.vector(t) for t in texts])
+    def caption(self, path, pictures): return [f'Thing {int(abs(self.vector(p.frame.index)[0])*9)}.' for p in pictures]
+    def write(self, memory, rest, tokens): return ''.join(f'[{int(abs(x)*9)}]' for x in self.vector(memory + rest))
+    def told_apart(self, options): return min(len(options), 5)
+    def weigh(self, memory, rest, options): v = np.array([self.vector(memory + rest + o)[0] for o in options]); return v - np.log(np.exp(v).sum())
+
+@pytest.fixture(scope='module')
+def reel(tmp_path_factory): return film(tmp_path_factory.mktemp('reel')/'reel.mp4', 40)
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 25), st.booleans())
+def test_strategies_keep_their_word(reel, seed, k, exact):
+    def once(name, looks=True, **how):
+        with tempfile.TemporaryDirectory() as folder:
+            models = dict(captioner=Any(seed), embedder=Any(seed), reader=Any(seed)) | (dict(viewer=Any(seed)) if looks else {})
+            return select(Index(reel, Path(folder)/'i', **models), QUESTION, f'frames{"" if exact else "<"}={k}', name, **how)
+    runs = [(n, {}) for n in STRATEGIES if n not in ('chance', 'focus', 'oracle')] + [(n, dict(seed=seed)) for n in ('chance', 'focus')] + [('oracle', dict(core=[1., (3., 7.)])), ('ours', dict(looks=False))]
+    for name, how in runs:
+        a, b = once(name, **how), once(name, **how)
+        assert a.places == b.places and list(a.places) == sorted(set(a.places)) and 1 <= len(a.places) <= min(k, 20), name
+        assert a.times == sorted(a.times) and a.why and a.cost.captioned <= 20 and a.cost.viewed <= 20, name
 
 @settings(max_examples=40, deadline=None)
 @given(vectors)

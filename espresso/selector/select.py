@@ -22,8 +22,7 @@ def best_for(
     index:Index, # With some models
 )->str: # A name
     "The strategy to take when none is named"
-    if index.has('captioner') and (index.has('reader') or index.has('embedder')): return 'ours'
-    return 'bolt' if index.has('viewer') else 'uniform'
+    return 'ours' if index.has('viewer') or index.has('captioner') and (index.has('reader') or index.has('embedder')) else 'uniform'
 
 # %% ../../nbs/2_selector/21f_select.ipynb #e2fdba95
 def select(
