@@ -999,6 +999,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'espresso.nano.zoo.eye': ('3_nano/nano.html#eye', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo.plan': ('3_nano/nano.html#plan', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo.raise_all': ('3_nano/nano.html#raise_all', 'espresso/nano/zoo.py'),
+                                   'espresso.nano.zoo.reached': ('3_nano/nano.html#reached', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo.reader': ('3_nano/nano.html#reader', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo.smaller': ('3_nano/nano.html#smaller', 'espresso/nano/zoo.py')},
             'espresso.offline.annotator': { 'espresso.offline.annotator.Annotator': ( '0_offline/annotator.html#annotator',
