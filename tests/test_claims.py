@@ -12,7 +12,7 @@ def rows(name):
     with open(root/'papers'/'videoespresso'/f'{name}.csv', newline='', encoding='utf-8') as f: return list(csv.DictReader(f))
 
 CLAIMS = rows('claims')
-TARGETS = set(re.findall(r'^([a-z0-9]+):', (root/'Makefile').read_text(), re.M))
+TARGETS = {t for line in re.findall(r'^([a-z0-9 ]+):', (root/'Makefile').read_text(), re.M) for t in line.split()}
 
 def column(table, key, name): return {r[key]: float(r[name]) for r in rows(table) if r[name]}
 
