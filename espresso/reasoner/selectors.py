@@ -23,7 +23,7 @@ from ..selector.chooser import BY_CLOCK, Chooser
 SELECTORS = 'uniform', 'core', 'captions and picks', 'ours'
 THEIRS = 'picks:frames<=4?captioner=local:nano/captioner&reader=local:nano/selector&embedder='
 OURS = 'ours:frames<=4?captioner=local:nano/captioner&viewer=local:nano/viewer&reader=local:nano/selector&embedder='
-RAISING = 'frames=1200 looks=400 lessons=600'
+RAISING = 'frames=600 looks=200 lessons=200'
 
 @dataclass(frozen=True)
 class Model:
