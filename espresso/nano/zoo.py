@@ -123,13 +123,14 @@ def reached(
     folder:Path,    # Captioner or base
     scenes:int=120, # Four frames of each are described
     texts:int=300,  # Questions over texts, and tasks over frames
-)->dict[str, float]: # Shares: `captions`, `captions within 0.1 s`, `tasks`, `texts`
+)->dict[str, float]: # Shares: `captions`, `captions within 0.1 s`, `captions of` each family, `tasks`, `texts`
     "What a model gets right in every word"
     tok, model = AutoTokenizer.from_pretrained(folder), AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     pages, rng = album(scenes, UNSEEN, 4, SIDE, workers=1), random.Random(1)
     def said(p, k, later): return ' '.join(moments(make_scene(p.number, p.seed), [max(0, p.moments[k].time + later)])[0].sentences)
     def right(later): return exact(model, tok, [([(f'{IMAGE}\n{DESCRIBE}', said(p, k, later))], p.pictures[k:k+1]) for p in pages for k in range(4)])
     captions = np.array([right(later) for later in (0, -.1, .1)])
+    family = np.array([make_scene(p.number, p.seed).family for p in pages for _ in range(4)])
     tasks = exact(model, tok, [look_sample(rng.choice(pages), rng, 1) for _ in range(texts)])
-    shares = {'captions': captions[0], 'captions within 0.1 s': captions.any(0), 'tasks': tasks, 'texts': exact(model, tok, _texts(texts))}
+    shares = {'captions': captions[0], 'captions within 0.1 s': captions.any(0)} | {f'captions of {f}': captions[0][family == f] for f in sorted(set(family))} | {'tasks': tasks, 'texts': exact(model, tok, _texts(texts))}
     return {k: round(float(np.mean(v)), 3) for k, v in shares.items()}
