@@ -1,6 +1,6 @@
 """All strategies in one table: how well they find the core frames of the sample world, and what they cost in all.
 
-    python benchmarks/selector_table.py [--questions 300] [--seeds 3] [--steps 10] [--fps 2] [--budget 'frames<=4'] [--price local:nano/base] [--viewer local:nano/viewer] [--curve] [--out outputs/selector]
+    python benchmarks/selector_table.py [--questions 300] [--seeds 3] [--steps 10] [--fps 2] [--budget 'frames<=4'] [--price local:nano/base] [--viewer local:nano/viewer] [--reasoner nano/base --adapters DIR,DIR,DIR] [--curve] [--out outputs/selector]
 
 Clips of 8 to 60 s are rendered, two frames a second, and questions about them are asked in wordings of the test split. For each seed nano/selector is tuned on (`selector.training`), on captions of another world, and whatever draws by chance draws anew; strategies that do neither run once.
 Frames are described as the clips' script does, and each description is priced as one by `--price`, whose operations are counted on frames of the clips.
@@ -8,7 +8,7 @@ Frames are described as the clips' script does, and each description is priced a
 A clip is looked at, described and embedded once for all strategies, and each strategy is charged for what it asks for as if it were the first to ask: operations, and seconds at the pace of making them all. What a language model reads is read anew for each.
 
 Printed for each strategy: F1, precision and recall within 0.5 s, with 95 % intervals over clips; frames; operations of selecting for a question when its clip has one, and eight; the same in the paper's models; seconds. Then ours beside the paper's, question by question, and, for the first seed, both at smaller and larger budgets (`--curve`): `picks of k` describes k frames evenly spread, `ours f` looks at f√n of n frames, `ours in k` may choose k frames at most, and `unseen f` is ours without looks, with f√n frames described and weighed.
-With `--reasoner` the first seed's selections are answered too; the answer is right when it lies nearer to the reference than to every distractor and within 0.8 of it (Algorithm 1, by MiniLM).
+With `--reasoner`, perhaps under each of several `--adapters` (their mean is taken), the first seed's selections of the strategies in `ANSWERED` are answered too; the answer is right when it lies nearer to the reference than to every distractor and within 0.8 of it (Algorithm 1, by MiniLM).
 `--out` gets `rows.jsonl`, a line for each question: what stands there is not done again. And `table.png`. A toy run: --questions 12 --seeds 1 --steps 4.
 """
 import argparse, json, random, shutil, tempfile, time
@@ -20,6 +20,8 @@ from espresso.backends.weights import model_folder
 from espresso.contracts import load
 from espresso.evaluation.stats import interval
 from espresso.nano.selector import kept
+from espresso.reasoner.inference import answer
+from espresso.reasoner.model import Ask, reasoner
 from espresso.selector.handover import pictures
 from espresso.selector.index import Cost, Index, Meter
 from espresso.selector.measures import TOLERANCES, agreement, at_full_size
@@ -33,6 +35,7 @@ LEARN, TEST, LENGTH = 1000, 7, (8, 60)
 DRAWN, TUNED = ('chance', 'focus'), ('picks', 'weighed')
 CURVE = {**{f'picks of {k}': ('picks', dict(captions=k)) for k in (3, 5, 8, 12, 20, 36)},
          **{f'ours {f:g}': ('ours', dict(look=f)) for f in (.5, .75, 1, 1.5, 2, 6, 12)}, **{f'ours in {k}': ('ours', dict(budget=f'frames<={k}')) for k in (1, 2, 3)}, **{f'unseen {f:g}': ('ours', dict(look=0, factor=f)) for f in (.5, 1, 1.5, 3)}}
+ANSWERED = ('uniform', 'picks', 'picks of 3', 'picks of 8', 'picks of 20', 'ours', 'ours 0.5', 'ours 1', 'ours in 1', 'ours in 2', 'ours in 3', 'oracle')
 
 class Charged(Index):
     "An index of which all is known, and which charges for what is asked as if it were not"
@@ -94,23 +97,22 @@ def price_of(spec, path):
     for ks in [0, len(index)//2], [1, len(index)//2 + 1]: index.captions(ks) # the second time all is loaded
     return index.meter.prices['captioned'], index.meter.pace['captioned']
 
-def answered(r, index, chosen, q, embedder, before={}):
-    "Whether a reasoner behind the selection is right"
-    from espresso.reasoner.inference import answer
-    from espresso.reasoner.model import Ask
-    key = str(index.path), q['question'], chosen.places
-    if key not in before:
-        p = answer(r, [Ask(q['question'], tuple(pictures(index, chosen)))], limits=(96, 24))[0]
-        v = embedder.embed([p.answer or '-', q['answer'], *q['distractors']])
-        s = v[1:] @ v[0]
-        before[key] = bool(s[0] >= .8 and s[0] > s[1:].max()), p.flops
-    return before[key]
+def answered(reasoners, index, chosen, questions, embedder):
+    "For each number of a question and selection: how many of the reasoners are right behind it, as a share, and operations"
+    once = {(n, c.places): Ask(questions[n]['question'], tuple(pictures(index, c))) for n, c in chosen}
+    right, flops = np.zeros((len(reasoners), len(once))), np.zeros((len(reasoners), len(once)))
+    for k, r in enumerate(reasoners):
+        for j, ((n, _), p) in enumerate(zip(once, answer(r, list(once.values()), 32, limits=(160, 64)))):
+            v = embedder.embed([p.answer or '-', questions[n]['answer'], *questions[n]['distractors']])
+            s = v[1:] @ v[0]
+            right[k, j], flops[k, j] = s[0] >= .8 and s[0] > s[1:].max(), p.flops
+    return dict(zip(once, zip(right.mean(0).tolist(), flops.mean(0).tolist())))
 
-def one_clip(a, path, questions, wanted, readers, price, models, reasoner):
+def one_clip(a, path, questions, wanted, readers, price, models, reasoners):
     "Rows of a clip"
     home = Path(tempfile.mkdtemp())
     whole = Index(path, home/'index', fps=a.fps, **models)
-    rows = []
+    rows, shown = [], []
     for seed, label, name, how in wanted:
         index = Charged(whole, price, readers[seed])
         for i, q in enumerate(questions):
@@ -119,8 +121,10 @@ def one_clip(a, path, questions, wanted, readers, price, models, reasoner):
             row = dict(strategy=label, seed=seed, video=path.stem, number=i, question=q['question'], task=q['task'], wording=q['split_form'], frames=len(s.frames), times=s.times, fell=s.fell_back, flops=s.cost.flops, seconds=s.cost.seconds,
                        captioned=s.cost.captioned, viewed=s.cost.viewed, full=at_full_size(s.cost, index.read() - read), **{f'{k}@{t:g}': v for t in TOLERANCES for k, v in agreement(s.times, core, t).items()})
             row['all'] = row['recall@0.5'] == 1.
-            if reasoner and not seed: row['right'], row['answer_flops'] = answered(reasoner, whole, s, q, models['embedder'])
+            if reasoners and not seed and label in ANSWERED: shown.append((row, i, s))
             rows.append(row)
+    found = answered(reasoners, whole, [x[1:] for x in shown], questions, models['embedder']) if shown else {}
+    for row, i, s in shown: row['right'], row['answer_flops'] = found[i, s.places]
     shutil.rmtree(home)
     return rows
 
@@ -128,7 +132,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     for name, value in dict(questions=300, seeds=3, steps=10, scenes=200).items(): p.add_argument(f'--{name}', type=int, default=value)
     p.add_argument('--fps', type=float, default=2.); p.add_argument('--curve', action='store_true')
-    for name, value in dict(budget='frames<=4', price='local:nano/base', viewer='local:nano/viewer', reasoner='', only='', out='outputs/selector').items(): p.add_argument(f'--{name}', default=value)
+    for name, value in dict(budget='frames<=4', price='local:nano/base', viewer='local:nano/viewer', reasoner='', adapters='', only='', out='outputs/selector').items(): p.add_argument(f'--{name}', default=value)
     a = p.parse_args()
     out, start = Path(a.out), time.perf_counter(); (out/'clips').mkdir(parents=True, exist_ok=True)
     plain = a.only.split(',') if a.only else ['uniform', 'every', 'chance', 'caption_top', 'caption_mmr', 'image_top', 'image_mmr', 'image_dpp', 'bolt', 'aks', 'focus', 'picks', 'weighed', 'ours', 'oracle']
@@ -141,23 +145,21 @@ def main():
     done, readers = {(r['video'], r['seed'], r['strategy']) for r in rows}, [tuned(a.steps, s, a.scenes, out/f'reader-{s}') for s in range(a.seeds)]
     models = dict(captioner='truth', viewer=load('viewer', a.viewer), embedder=load('embedder', 'offline'))
     models['embedder'].embed(['a first text']); models['viewer'].read(['a first text'])
-    price, reasoner = price_of(a.price, world[0][0]), None
-    if a.reasoner:
-        from espresso.reasoner.model import reasoner as open_reasoner
-        reasoner = open_reasoner(a.reasoner)
+    price, reasoners = price_of(a.price, world[0][0]), [reasoner(a.reasoner, adapter=d) for d in a.adapters.split(',')] if a.reasoner else []
     start = time.perf_counter()
     for i, (path, questions) in enumerate(world):
         wanted = [(s, label, name, how) for s in range(a.seeds) for label, (name, how) in names.items() if (not s or name in DRAWN + TUNED and label not in CURVE) and (path.stem, s, label) not in done]
         if not wanted: continue
-        new = one_clip(a, path, questions, wanted, readers, price, models, reasoner)
+        new = one_clip(a, path, questions, wanted, readers, price, models, reasoners)
         rows += new
         with file.open('a') as f: f.write(''.join(json.dumps(r) + '\n' for r in new))
         print(f'\r{i+1} of {len(world)} clips, {time.perf_counter()-start:.0f} s', end='', flush=True)
     rows = [r for r in rows if r['seed'] < a.seeds and r['video'] in {p.stem for p, _ in world}]
-    table(rows, plain, bool(reasoner))
+    table(rows, plain, bool(reasoners))
     if {'ours', 'picks'} <= names.keys(): beside(rows)
     if a.curve: curve(rows)
-    draw(rows, plain, out/'table.png', a.curve, bool(reasoner))
+    if reasoners: accuracy(rows)
+    draw(rows, plain, out/'table.png', a.curve, bool(reasoners))
 
 def costs(rows, key):
     "Of a question when its clip has one, and eight: mean over clips and seeds"
@@ -176,7 +178,7 @@ def table(rows, names, answers):
         (flops, flops8), (full, full8), (secs, secs8) = (costs(own, k) for k in ('flops', 'full', 'seconds'))
         i = over(own, 'f1@0.5')
         print(f'{name:12} {i.value:.3f} ({i.low:.3f}, {i.high:.3f}) {mean("precision@0.5"):5.2f} {mean("recall@0.5"):5.2f} {mean("f1@0"):5.2f} {mean("f1@2"):5.2f} {mean("all"):5.2f} {mean("frames"):6.2f} {costs(own, "viewed")[0]:9.1f} {costs(own, "captioned")[0]:9.1f} {flops/1e9:17.2f} {flops8/1e9:7.2f} {full/1e12:18.1f} {full8/1e12:6.1f} {secs:7.3f} {secs8:6.3f} {mean("fell"):5.2f}'
-              + (f'  {over([r for r in own if not r["seed"]], "right")}' if answers else ''))
+              + (f'  {over(told, "right")}' if (told := [r for r in own if 'right' in r]) else ''))
 
 def less(rows, one, other, key='f1@0.5'):
     "How much one strategy has more than another, question by question"
@@ -209,6 +211,14 @@ def curve(rows):
             i, j = (less([r for r in rows if not r['seed']], best[0], n, k) for k in ('f1@0.5', 'all'))
             print(f'{line}; {best[0]:16} {best[1]/unit:8.2f} F1 {100*i.value:+.1f} points ({100*i.low:+.1f}, {100*i.high:+.1f}), all facts shown {100*j.value:+.1f} ({100*j.low:+.1f}, {100*j.high:+.1f})')
 
+def accuracy(rows):
+    "The same for answers: selecting and reasoning, measured here"
+    told = [r | dict(whole=r['flops'] + r['answer_flops']) for r in rows if 'right' in r]
+    own, theirs = points(told, 'ours', 'whole'), points(told, 'picks', 'whole')
+    for name, cost, some in own + theirs: print(f'answers: {name:12} {cost/1e9:6.2f} GFLOP for selecting and reasoning, {np.mean([r["frames"] for r in some]):.2f} frames, right {over(some, "right")}')
+    for name, cost, _ in theirs:
+        for n in [n for n, c, _ in own if c <= cost*1.0005]: i = less(told, n, name, 'right'); print(f'answers: {n} less {name}: {100*i.value:+.1f} points ({100*i.low:+.1f}, {100*i.high:+.1f})')
+
 def draw(rows, names, file, with_curve, answers):
     "F1, and accuracy, against total cost"
     from matplotlib import pyplot as plt
@@ -218,7 +228,7 @@ def draw(rows, names, file, with_curve, answers):
     for ax, (key, cost, unit, shown, what, x_is) in zip(axs[0], panels):
         some = [r for r in rows if key in r]
         for name in [n for n in names if n not in ('uniform', 'every', 'chance', 'oracle') or shown]:
-            own = [r for r in some if r['strategy'] == name]
+            if not (own := [r for r in some if r['strategy'] == name]): continue
             x, i = costs(own, cost)[0] + shown*np.mean([r['frames'] for r in own]), over(own, key)
             ax.errorbar(x/unit, i.value, [[max(0, i.value - i.low)], [max(0, i.high - i.value)]], fmt='o', ms=4, color=dict(ours='C3', picks='C0').get(name, '.6')); ax.annotate(name, (x/unit, i.value), fontsize=7, xytext=(3, 3), textcoords='offset points')
         for kind, colour in dict(picks='C0', ours='C3', unseen='C1').items() if with_curve else ():

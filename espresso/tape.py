@@ -163,8 +163,9 @@ def go_to(
     start:int, # Number of a packet
 ):
     "Be just before a packet, or earlier"
-    if 0 <= start - tape.at - 1 <= 16: return
-    for stamp in dict.fromkeys((int(tape.index.pts[start]), int(tape.index.dts[start]))):
+    jumps = tape.container.format.name != 'mpeg' # few packets of a program stream (.mpg, .vob) carry a time: after a jump their numbers are guesses
+    if 0 <= start - tape.at - 1 <= (16 if jumps else len(tape.index.pts)): return
+    for stamp in dict.fromkeys((int(tape.index.pts[start]), int(tape.index.dts[start]))) if jumps else ():
         try: tape.container.seek(stamp, stream=tape.stream)
         except av.FFmpegError: continue
         tape.packets = tape._numbered()

@@ -112,7 +112,7 @@ def iter_frames(
     times,                      # Seconds from the first frame, ascending; a time may repeat
     width:int|None=None,        # Pixels; without `height` it follows
     height:int|None=None,       # Pixels; without `width` it follows
-    short_side:int|None=None,   # Pixels of the shorter side, in place of width and height
+    short_side:int|None=None,   # Most pixels of the shorter side, in place of width and height; nothing is enlarged
     index:FrameIndex|None=None, # What `scan` gave, if it is at hand
     video_id:str='',            # Put into each `Frame`
     threads:int|None=None,      # Threads to decode with; None for one more than cores, at most 8
@@ -142,7 +142,7 @@ def _size(width, height, short_side):
         if n is not None and not n > 0: raise ValueError(f'A picture must be at least one pixel wide and high, got {n}')
     if short_side and (width or height): raise ValueError('Give either short_side or width and height, not both')
     def size(w, h):
-        k = short_side / min(w, h) if short_side else width / w if width else height / h if height else 1
+        k = min(1, short_side / min(w, h)) if short_side else width / w if width else height / h if height else 1
         return width or max(1, round(w * k)), height or max(1, round(h * k))
     return size
 
@@ -152,7 +152,7 @@ def read_frames(
     times,                      # Seconds from the first frame, in any order; a time may repeat
     width:int|None=None,        # Pixels; without `height` it follows
     height:int|None=None,       # Pixels; without `width` it follows
-    short_side:int|None=None,   # Pixels of the shorter side, in place of width and height
+    short_side:int|None=None,   # Most pixels of the shorter side, in place of width and height; nothing is enlarged
     reader:str='pyav',          # `pyav`, or `decord` (no AV1; frames by its own table of timestamps)
     index:FrameIndex|None=None, # What `scan` gave, if it is at hand
     video_id:str='',            # Put into each `Frame`

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 from .closed import Shown, orders
 from ..records import BenchmarkItem, Frame, Stop, read_jsonl, replace_file
-from ..video import probe, read_frames
+from ..video import read_frames
 
 # %% ../../nbs/4_evaluation/48a_documents.ipynb #ee71ff12
 def document(
@@ -35,9 +35,8 @@ def save_pictures(
     short_side:int=448,     # Pixels to which larger frames are scaled
 )->tuple[list[Frame], list[str]]: # Frames, and their pictures below the folder
     "Write the chosen frames as JPEG, each once"
-    found, paths, info = [], [], probe(video)
-    side = short_side if min(info.width, info.height) > short_side else None
-    for p in read_frames(video, times, short_side=side, video_id=video_id):
+    found, paths = [], []
+    for p in read_frames(video, times, short_side=short_side, video_id=video_id):
         path = f'frames/{video_id}/{p.frame.index}.jpg'
         if not (Path(folder)/path).exists(): replace_file(Path(folder)/path, lambda tmp: Image.fromarray(p.image).save(tmp, 'JPEG', quality=92))
         found.append(p.frame); paths.append(path)

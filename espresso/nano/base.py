@@ -138,14 +138,15 @@ _POINT = 'Point to the {} at {:.1f} s.', 'At {1:.1f} s, give the box of the {0}.
 _BOXES = 'With boxes, at {1:.1f} s: the {0}.', 'Tell with boxes how the {} is at {:.1f} s.', 'State and mark at {1:.1f} s: {0}.'
 
 def boxed(
-    page:Page, # Frames of a scene
-    k:int,     # Which frame
-    text:str,  # A sentence about it
-    most:int=2,# Most names to mark
-)->str: # The sentence with its things marked
+    page:Page,  # Frames of a scene
+    k:int|list, # Which frame; for each sentence of a list its own
+    text,       # A sentence about it, or several that are strung together
+    most:int=2, # Most names of a sentence to mark
+)->str: # The sentence with its things marked, each with a box for every frame it is spoken of in
     "A sentence with the boxes of what it speaks of"
-    names = [n for n in page.boxes[k] if n in text.lower()][:most]
-    return mark(text, [KeyItem(n, Frame('', 0, 0.), page.boxes[k][n], 0., 0.) for n in names], decimals=0)
+    ks, said = (k, text) if isinstance(k, list) else ([k], [text])
+    items = dict.fromkeys((n, k) for k, s in zip(ks, said) for n in [n for n in page.boxes[k] if n in s.lower()][:most])
+    return mark(told(said) if isinstance(k, list) else text, [KeyItem(n, Frame('', 0, 0.), page.boxes[k][n], 0., 0.) for n, k in items], decimals=0)
 
 # %% ../../nbs/3_nano/32d_base.ipynb #b5585cde
 def look_sample(
@@ -160,24 +161,36 @@ def look_sample(
 
 _ORDER = 'Tell in order what is seen of the {}.', 'The {} from frame to frame, with boxes.', 'Go through the frames: what about the {}?'
 
+_STEPS = 'In order, with boxes: {}.', 'Go on from one to the next and mark: {}.', 'Mark and tell: {}.'
+
 def _in_order(page, ks, name):
     "What is newly said of a thing from frame to frame, with its boxes"
-    new, out = set(), []
+    new = {}
     for k in ks:
         for s in page.moments[k].sentences:
-            if parts(s)[0] == f'the {name}' and s not in new: new.add(s); out.append(boxed(page, k, s, 1))
-    return out
+            if parts(s)[0] == f'the {name}': new.setdefault(s, k)
+    return boxed(page, list(new.values()), list(new), 1) if new else ''
+
+def _steps(page, ks, rng):
+    "One thing of each frame: which, and what is said of them"
+    chosen = []
+    for k in ks[:3]:
+        if (new := [(k, n, s) for n, s in _told_of(page, k) if s not in [s for *_, s in chosen]]): chosen.append(rng.choice(new))
+    wanted = ', then '.join(f'the {n} at {page.moments[k].time:.1f} s' for k, n, _ in chosen)
+    return rng.choice(_STEPS).format(wanted), boxed(page, [k for k, *_ in chosen], [s for *_, s in chosen])
+
+def _told_of(page, k): return [(n, s) for n in sorted(page.boxes[k]) for s in page.moments[k].sentences if parts(s)[0] == f'the {n}']
 
 def _task(page, ks, rng):
     "What is said, and the reply"
     ms, task, k = [page.moments[k] for k in ks], rng.random(), rng.choice(ks)
     t, names = page.moments[k].time, sorted(page.boxes[k])
-    if task < .25: return rng.choice(_DESCRIBE).format(t), page.captions[k]
-    if task < .35 and names: name = rng.choice(names); return rng.choice(_POINT).format(name, t), boxed(page, k, f'The {name}.', 1)
-    if task < .55 and (told_of := [(n, s) for n in names for s in page.moments[k].sentences if parts(s)[0] == f'the {n}']):
-        name, s = rng.choice(told_of); return rng.choice(_BOXES).format(name, t), boxed(page, k, s)
-    if task < .65 and (past := retell(make_scene(page.number, page.seed), ms, rng)): return past
-    if task < .8 and names and (facts := _in_order(page, ks, name := rng.choice(names))): return rng.choice(_ORDER).format(name), told(facts)
+    if task < .2: return rng.choice(_DESCRIBE).format(t), page.captions[k]
+    if task < .25 and names: name = rng.choice(names); return rng.choice(_POINT).format(name, t), boxed(page, k, f'The {name}.', 1)
+    if task < .35 and (told_of := _told_of(page, k)): name, s = rng.choice(told_of); return rng.choice(_BOXES).format(name, t), boxed(page, k, s)
+    if task < .5 and len(ks) > 1 and any(_told_of(page, k) for k in ks): return _steps(page, ks, rng)
+    if task < .58 and (past := retell(make_scene(page.number, page.seed), ms, rng)): return past
+    if task < .75 and names and (facts := _in_order(page, ks, name := rng.choice(names))): return rng.choice(_ORDER).format(name), facts
     return plain_question(ms, rng)[1:]
 
 # %% ../../nbs/3_nano/32d_base.ipynb #b8849132

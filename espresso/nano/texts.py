@@ -185,7 +185,7 @@ def story(
     scene:Scene,       # A scene
     rng:random.Random, # Chooses
 )->tuple[str, list[str]]: # The text, and its facts
-    "One to five facts in order, half of the time with boxes, which are made up"
+    "One to five facts in order, half of the time with boxes, one or two a name, which are made up"
     facts = []
     for m in moments(scene, [rng.uniform(0, scene.seconds - .1) for _ in range(4)]):
         facts += [s for s in rng.sample(m.sentences, min(len(m.sentences), rng.choice((1, 1, 2)))) if s not in facts]
@@ -194,7 +194,7 @@ def story(
     def ends(): return sorted((rng.uniform(0, .5), rng.uniform(.5, 1)))
     def box(): (x0, x1), (y0, y1) = ends(), ends(); return x0, y0, x1, y1
     names = sorted({parts(s)[0].removeprefix('the ') for s in facts})
-    return mark(text, [KeyItem(n, Frame('', 0, 0.), box(), 0., 0.) for n in names], decimals=0) if rng.random() < .5 else text, facts
+    return mark(text, [KeyItem(n, Frame('', 0, 0.), box(), 0., 0.) for n in names for _ in range(rng.choice((1, 1, 2)))], decimals=0) if rng.random() < .5 else text, facts
 
 # %% ../../nbs/3_nano/32a_texts.ipynb #c5b48c9d
 _FORMS = {f'{form}/{i}': re.compile(re.sub(r'\\\{\w+\\\}', '.+', re.escape(w[2:])), re.I) for form, (_, *ws) in FORMS.items() for i, w in enumerate(ws)}

@@ -24,7 +24,7 @@ from .words import DESCRIBE, tokenizer, world_texts
 from ..world.render import make_scene
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=4200, texts=20000, reader=3600, eye=2200, speak=600, captioner=4500, base=2600, detector=1500, labels=900, selector=1100, viewer=1500)
+PLAN = dict(scenes=4200, texts=20000, reader=3600, eye=2200, speak=600, captioner=4500, base=3300, detector=1500, labels=900, selector=1100, viewer=1500)
 LEARN, UNSEEN = 1000, 0
 _EACH, _BRIEF = 5, 3 # Frames of a scene to learn from, and how many of them at a moment of a fact drawn by lot
 
@@ -85,7 +85,7 @@ def base(
     raise_model(model, tok, [(.6, 32, make['caption']), (.3, 16, make['talk']), (.1, 8, make['read'])], n['captioner'], seed, work/'captioner.jsonl', tests, 'captioner', 'vision_tower')
     save(model, tok, out/'captioner')
     tests |= dict(look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(n['base']))
-    raise_model(model, tok, [(.1, 16, make['echo']), (.2, 32, make['caption']), (.3, 10, make['look']), (.4, 8, make['read'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .6)
+    raise_model(model, tok, [(.05, 16, make['echo']), (.15, 32, make['caption']), (.4, 10, make['look']), (.4, 8, make['read'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .6)
     save(model, tok, out/'base')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #294087d3

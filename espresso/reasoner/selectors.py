@@ -22,8 +22,8 @@ from ..selector.chooser import BY_CLOCK, Chooser
 # %% ../../nbs/3_reasoner/36_selectors.ipynb #90ac6c82
 SELECTORS = 'uniform', 'core', 'captions and picks', 'ours'
 THEIRS = 'picks:frames<=4?captioner=local:nano/captioner&reader=local:nano/selector&embedder='
-OURS = 'ours:frames<=4?captioner=local:nano/captioner&viewer=local:nano/viewer&reader=local:nano/selector&embedder='
-RAISING = 'frames=600 looks=200 lessons=200'
+OURS = 'ours:frames<=3?captioner=local:nano/captioner&viewer=local:nano/viewer&reader=local:nano/selector&embedder='
+RAISING = 'frames=500 looks=160 lessons=160'
 
 @dataclass(frozen=True)
 class Model:

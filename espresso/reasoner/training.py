@@ -59,6 +59,7 @@ def two_stages(
     variant:str='evidence',    # `evidence`, `no boxes`, `answer only`
     own:float=0.,              # Share of rows that read evidence of stage 1's model in stage 2
     keep:float=0.,             # Weight of annotated evidence in stage 2
+    beside:int=0,              # Most other frames shown among the core frames
     decimals:int=2,            # Digits after the point of a box's numbers
     evidence_limit:int=512,    # Most tokens of evidence that it writes itself
     facts:dict|None=None,      # Put into `training.json`
@@ -66,9 +67,9 @@ def two_stages(
     watch=lambda stage, line: None, # Called with the stage and a line of its log
 )->Trained:
     "Evidence, then the answer"
-    how, r = dict(variant=variant, decimals=decimals), load()
+    how, r = dict(variant=variant, decimals=decimals, beside=beside), load()
     facts = dict(facts or {}, **how, own=own, keep=keep)
-    made, bad = lessons(items, videos, root, 1, **how)
+    made, bad = lessons(items, videos, root, 1, seed=first.seed, **how)
     if not made: raise Stop(f'none of the {len(items)} rows can be learnt from; the first: {bad[0].detail}')
     one = train(r, made, first, out/'stage1', facts=facts | dict(stage=1), sharded=sharded, watch=lambda l: watch(1, l))
     if variant == 'answer only': return _result(out, one, bad, [])

@@ -23,7 +23,7 @@ def pictures(
     short_side:int=448,   # Pixels of the shorter side, at most
 )->list[Picture]: # In order of time
     "The chosen frames"
-    return read_frames(index.path, chosen.times, short_side=min(short_side, *index.frame_size()), video_id=index.about['video'])
+    return read_frames(index.path, chosen.times, short_side=short_side, video_id=index.about['video'])
 
 # %% ../../nbs/2_selector/23_handover.ipynb #edb999c2
 def clock(
