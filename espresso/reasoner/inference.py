@@ -84,7 +84,7 @@ def _together(
     asks:list[Ask], # Questions of one batch; all with evidence, or all without
     think:bool,     # Evidence first
     limits,         # Most tokens of evidence, and of an answer
-    say,            # Called with `evidence` or `answer`, and the tokens so far of every row
+    say,            # Called with `evidence` or `answer`, the tokens so far of every row, and True when there will be no more
 )->list[Prediction]:
     "One prefill for all"
     start, memory, batch = time.perf_counter(), Memory(r), r.encode(asks, EVIDENCE if think else '')
@@ -94,8 +94,10 @@ def _together(
     given, evidence, cut = think and asks[0].evidence is not None, [[]]*len(asks), [False]*len(asks)
     if given: evidence = [r.tokenizer(a.evidence, add_special_tokens=False)['input_ids'] for a in asks]
     elif think: evidence, cut = memory.write(logits, limits[0], say and (lambda rows: say('evidence', rows)))
+    if say and think and not given: say('evidence', evidence, True)
     if think: logits = memory.read(*_padded([e*given + r.bridge for e in evidence], r))
     answer, short = memory.write(logits, limits[1], say and (lambda rows: say('answer', rows)))
+    if say: say('answer', answer, True)
     read, flops = mask.sum(1) + len(r.bridge)*think, memory.flops + shown*r.work.picture.get(sizes, 0)
     seconds = (time.perf_counter() - start)/len(asks)
     def row(a, e, c, w, s, n, f):
@@ -108,10 +110,10 @@ def _together(
 def _stream(r, say, numbers):
     "Turn tokens so far into new text"
     told = {}
-    def on(part, rows):
+    def on(part, rows, over=False):
         for n, row in zip(numbers, rows):
             text, old = r.text(row), told.get((part, n), '')
-            if len(text) > len(old) and not text.endswith('\ufffd'): # half a character: wait for the rest
+            if len(text) > len(old) and (over or not text.endswith('\ufffd')): # half a character: wait for the rest, if more comes
                 told[part, n] = text
                 say(n, part, text[len(old):])
     return on
