@@ -190,6 +190,7 @@ def decode_span(
         if n >= last: break
     yield from _decode(tape, None)
 
+# %% ../nbs/0_foundation/01b_tape.ipynb #e0f40f76
 def _decode(tape, q):
     try: out = tape.decoder.decode(q)
     except (av.FFmpegError, ValueError): return # the decoder refuses a damaged packet; its frame stays missing

@@ -161,6 +161,7 @@ def look_sample(
 
 _ORDER = 'Tell in order what is seen of the {}.', 'The {} from frame to frame, with boxes.', 'Go through the frames: what about the {}?'
 
+# %% ../../nbs/3_nano/32d_base.ipynb #b5585cdf
 _STEPS = 'In order, with boxes: {}.', 'Go on from one to the next and mark: {}.', 'Mark and tell: {}.'
 
 def _in_order(page, ks, name):
