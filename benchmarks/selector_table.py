@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from espresso.backends.viewing import PrefixReader
 from espresso.backends.weights import model_folder
 from espresso.contracts import load
+from espresso.evaluation.objective import Vectors, algorithm1, similarities
 from espresso.evaluation.stats import interval
 from espresso.nano.selector import kept
 from espresso.reasoner.inference import answer
@@ -97,16 +98,13 @@ def price_of(spec, path):
     for ks in [0, len(index)//2], [1, len(index)//2 + 1]: index.captions(ks) # the second time all is loaded
     return index.meter.prices['captioned'], index.meter.pace['captioned']
 
-def answered(reasoners, index, chosen, questions, embedder):
+def answered(reasoners, index, chosen, questions, vectors):
     "For each number of a question and selection: how many of the reasoners are right behind it, as a share, and operations"
     once = {(n, c.places): Ask(questions[n]['question'], tuple(pictures(index, c))) for n, c in chosen}
-    right, flops = np.zeros((len(reasoners), len(once))), np.zeros((len(reasoners), len(once)))
-    for k, r in enumerate(reasoners):
-        for j, ((n, _), p) in enumerate(zip(once, answer(r, list(once.values()), 32, limits=(160, 64)))):
-            v = embedder.embed([p.answer or '-', questions[n]['answer'], *questions[n]['distractors']])
-            s = v[1:] @ v[0]
-            right[k, j], flops[k, j] = s[0] >= .8 and s[0] > s[1:].max(), p.flops
-    return dict(zip(once, zip(right.mean(0).tolist(), flops.mean(0).tolist())))
+    options = [[questions[n]['answer'], *questions[n]['distractors']] for n, _ in once]
+    told = [answer(r, list(once.values()), 32, limits=(160, 64)) for r in reasoners]
+    right = [[algorithm1(s[0], s[1:]) == 'right' for s in similarities([p.answer for p in ps], options, vectors)] for ps in told]
+    return dict(zip(once, zip(np.mean(right, 0).tolist(), np.mean([[p.flops for p in ps] for ps in told], 0).tolist())))
 
 def one_clip(a, path, questions, wanted, readers, price, models, reasoners):
     "Rows of a clip"
@@ -123,7 +121,7 @@ def one_clip(a, path, questions, wanted, readers, price, models, reasoners):
             row['all'] = row['recall@0.5'] == 1.
             if reasoners and not seed and label in ANSWERED: shown.append((row, i, s))
             rows.append(row)
-    found = answered(reasoners, whole, [x[1:] for x in shown], questions, models['embedder']) if shown else {}
+    found = answered(reasoners, whole, [x[1:] for x in shown], questions, Vectors(models['embedder'])) if shown else {}
     for row, i, s in shown: row['right'], row['answer_flops'] = found[i, s.places]
     shutil.rmtree(home)
     return rows

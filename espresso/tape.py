@@ -164,8 +164,8 @@ def go_to(
 ):
     "Be just before a packet, or earlier"
     jumps = tape.container.format.name != 'mpeg' # few packets of a program stream (.mpg, .vob) carry a time: after a jump their numbers are guesses
-    if 0 <= start - tape.at - 1 <= (16 if jumps else len(tape.index.pts)): return
-    for stamp in dict.fromkeys((int(tape.index.pts[start]), int(tape.index.dts[start]))) if jumps else ():
+    if tape.at < start and (start - tape.at <= 17 or not jumps): return
+    for stamp in dict.fromkeys(int(x[start]) for x in (tape.index.pts, tape.index.dts) if jumps):
         try: tape.container.seek(stamp, stream=tape.stream)
         except av.FFmpegError: continue
         tape.packets = tape._numbered()

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SIDE', 'PATCH', 'TOKENS', 'IMAGE', 'build', 'save', 'ids_of', 'collate', 'forward', 'reply_loss', 'exact',
-           'caption_sample', 'talk_sample', 'boxed', 'look_sample', 'cell_words', 'speak', 'read_sample', 'raise_model',
-           'samples_for']
+           'caption_sample', 'talk_sample', 'boxed', 'strung', 'look_sample', 'cell_words', 'speak', 'read_sample',
+           'raise_model', 'samples_for']
 
 # %% ../../nbs/3_nano/32d_base.ipynb #4254416b
 import json, random, re
@@ -138,15 +138,26 @@ _POINT = 'Point to the {} at {:.1f} s.', 'At {1:.1f} s, give the box of the {0}.
 _BOXES = 'With boxes, at {1:.1f} s: the {0}.', 'Tell with boxes how the {} is at {:.1f} s.', 'State and mark at {1:.1f} s: {0}.'
 
 def boxed(
-    page:Page,  # Frames of a scene
-    k:int|list, # Which frame; for each sentence of a list its own
-    text,       # A sentence about it, or several that are strung together
-    most:int=2, # Most names of a sentence to mark
-)->str: # The sentence with its things marked, each with a box for every frame it is spoken of in
+    page:Page, # Frames of a scene
+    k:int,     # Which frame
+    text:str,  # A sentence about it
+    most:int=2,# Most names to mark
+)->str: # The sentence with its things marked
     "A sentence with the boxes of what it speaks of"
-    ks, said = (k, text) if isinstance(k, list) else ([k], [text])
-    items = dict.fromkeys((n, k) for k, s in zip(ks, said) for n in [n for n in page.boxes[k] if n in s.lower()][:most])
-    return mark(told(said) if isinstance(k, list) else text, [KeyItem(n, Frame('', 0, 0.), page.boxes[k][n], 0., 0.) for n, k in items], decimals=0)
+    return mark(text, _items(page, [(k, text)], most), decimals=0)
+
+def _items(page, said, most):
+    "Boxes of what is spoken of: of each frame and sentence at most so many names"
+    spoken = dict.fromkeys((n, k) for k, s in said for n in [n for n in page.boxes[k] if n in s.lower()][:most])
+    return [KeyItem(n, Frame('', 0, 0.), page.boxes[k][n], 0., 0.) for n, k in spoken]
+
+def strung(
+    page:Page,  # Frames of a scene
+    said:list[tuple[int, str]], # Frames and sentences about them, in order
+    most:int=2, # Most names of a sentence to mark
+)->str: # One sentence; a name has a box for every frame in which it is spoken of
+    "Facts strung together, with the boxes of what they speak of"
+    return mark(told([s for _, s in said]), _items(page, said, most), decimals=0)
 
 # %% ../../nbs/3_nano/32d_base.ipynb #b5585cde
 def look_sample(
@@ -170,7 +181,7 @@ def _in_order(page, ks, name):
     for k in ks:
         for s in page.moments[k].sentences:
             if parts(s)[0] == f'the {name}': new.setdefault(s, k)
-    return boxed(page, list(new.values()), list(new), 1) if new else ''
+    return strung(page, [(k, s) for s, k in new.items()], 1) if new else None
 
 def _steps(page, ks, rng):
     "One thing of each frame: which, and what is said of them"
@@ -178,9 +189,11 @@ def _steps(page, ks, rng):
     for k in ks[:3]:
         if (new := [(k, n, s) for n, s in _told_of(page, k) if s not in [s for *_, s in chosen]]): chosen.append(rng.choice(new))
     wanted = ', then '.join(f'the {n} at {page.moments[k].time:.1f} s' for k, n, _ in chosen)
-    return rng.choice(_STEPS).format(wanted), boxed(page, [k for k, *_ in chosen], [s for *_, s in chosen])
+    return (rng.choice(_STEPS).format(wanted), strung(page, [(k, s) for k, _, s in chosen])) if chosen else None
 
-def _told_of(page, k): return [(n, s) for n in sorted(page.boxes[k]) for s in page.moments[k].sentences if parts(s)[0] == f'the {n}']
+def _told_of(page, k):
+    "Things of a frame and the sentences about them"
+    return [(n, s) for n in sorted(page.boxes[k]) for s in page.moments[k].sentences if parts(s)[0] == f'the {n}']
 
 def _task(page, ks, rng):
     "What is said, and the reply"
@@ -189,7 +202,7 @@ def _task(page, ks, rng):
     if task < .2: return rng.choice(_DESCRIBE).format(t), page.captions[k]
     if task < .25 and names: name = rng.choice(names); return rng.choice(_POINT).format(name, t), boxed(page, k, f'The {name}.', 1)
     if task < .35 and (told_of := _told_of(page, k)): name, s = rng.choice(told_of); return rng.choice(_BOXES).format(name, t), boxed(page, k, s)
-    if task < .5 and len(ks) > 1 and any(_told_of(page, k) for k in ks): return _steps(page, ks, rng)
+    if task < .5 and len(ks) > 1 and (steps := _steps(page, ks, rng)): return steps
     if task < .58 and (past := retell(make_scene(page.number, page.seed), ms, rng)): return past
     if task < .75 and names and (facts := _in_order(page, ks, name := rng.choice(names))): return rng.choice(_ORDER).format(name), facts
     return plain_question(ms, rng)[1:]

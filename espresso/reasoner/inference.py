@@ -54,7 +54,7 @@ def write(
     self:Memory,
     logits,     # From `read`
     limit:int,  # Most tokens of a reply
-    said=None,  # Called with all tokens so far, a list for each row, after every step
+    said=None,  # Called with all tokens so far, a list for each row, and whether these are the last, after every step
 )->tuple[list[list[int]], list[bool]]: # Tokens of each row, its end included; whether it was cut off
     "Write the likeliest tokens until every row has ended"
     ends, never = (torch.tensor(t, device=logits.device) for t in (self.r.ends, [self.r.processor.image_token_id]))
@@ -65,7 +65,7 @@ def write(
         steps.append(torch.where(going, token, -1))
         going = going & ~torch.isin(token, ends)
         self.unread = (torch.where(going, token, self.r.pad)[:, None], going.long()[:, None]) if going.any() else None
-        if said: said(_rows(steps))
+        if said: said(_rows(steps), not going.any() or len(steps) == limit)
     return _rows(steps), going.tolist()
 
 # %% ../../nbs/3_reasoner/33_inference.ipynb #af0536c8
@@ -84,7 +84,7 @@ def _together(
     asks:list[Ask], # Questions of one batch; all with evidence, or all without
     think:bool,     # Evidence first
     limits,         # Most tokens of evidence, and of an answer
-    say,            # Called with `evidence` or `answer`, the tokens so far of every row, and True when there will be no more
+    say,            # Called with `evidence` or `answer`, the tokens so far of every row, and whether these are the last
 )->list[Prediction]:
     "One prefill for all"
     start, memory, batch = time.perf_counter(), Memory(r), r.encode(asks, EVIDENCE if think else '')
@@ -93,11 +93,9 @@ def _together(
     logits = r.work.measured(r.model, sizes, int(shown.sum()), lambda: memory.read(ids, mask, **batch))
     given, evidence, cut = think and asks[0].evidence is not None, [[]]*len(asks), [False]*len(asks)
     if given: evidence = [r.tokenizer(a.evidence, add_special_tokens=False)['input_ids'] for a in asks]
-    elif think: evidence, cut = memory.write(logits, limits[0], say and (lambda rows: say('evidence', rows)))
-    if say and think and not given: say('evidence', evidence, True)
+    elif think: evidence, cut = memory.write(logits, limits[0], say and (lambda *rows: say('evidence', *rows)))
     if think: logits = memory.read(*_padded([e*given + r.bridge for e in evidence], r))
-    answer, short = memory.write(logits, limits[1], say and (lambda rows: say('answer', rows)))
-    if say: say('answer', answer, True)
+    answer, short = memory.write(logits, limits[1], say and (lambda *rows: say('answer', *rows)))
     read, flops = mask.sum(1) + len(r.bridge)*think, memory.flops + shown*r.work.picture.get(sizes, 0)
     seconds = (time.perf_counter() - start)/len(asks)
     def row(a, e, c, w, s, n, f):
@@ -110,7 +108,7 @@ def _together(
 def _stream(r, say, numbers):
     "Turn tokens so far into new text"
     told = {}
-    def on(part, rows, over=False):
+    def on(part, rows, over):
         for n, row in zip(numbers, rows):
             text, old = r.text(row), told.get((part, n), '')
             if len(text) > len(old) and (over or not text.endswith('\ufffd')): # half a character: wait for the rest, if more comes

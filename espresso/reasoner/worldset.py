@@ -46,14 +46,15 @@ def world_items(
     seed:int=0,  # Of the order of options
 )->list[BenchmarkItem]: # One for each question of the clip
     "The questions of a sample clip as benchmark items"
-    return [_item(q, video, truth, seed) for q in truth['questions']]
+    spread = [_frame(truth, video, (k+.5)/_SPREAD*truth['seconds'])[0] for k in range(_SPREAD)]
+    return [_item(q, video, truth, seed, spread) for q in truth['questions']]
 
 _SPREAD = 8 # Frames of a group beside the core frames
 
-def _item(q, video, truth, seed):
+def _item(q, video, truth, seed, spread):
     moments = tuple(dict.fromkeys(_frame(truth, video, m['time'])[0] for m in q['core']))
-    spread = [_frame(truth, video, (k+.5)/_SPREAD*truth['seconds'])[0] for k in range(_SPREAD)]
-    group = FrameGroup(content_id(video.id, [c.text for c in moments]), video.id, 0, tuple(sorted({*moments, *spread}, key=lambda c: c.frame.time_s)))
+    among = tuple(sorted({*moments, *spread}, key=lambda c: c.frame.time_s))
+    group = FrameGroup(content_id(video.id, [c.text for c in among]), video.id, 0, among)
     qa = QAPair(content_id(video.id, q['question'], q['answer']), q['question'], q['answer'], group, moments, 'world', Verdict(True, 'ok', 'true by construction', 'world'))
     e, split = _evidence(q, qa, truth, video), truth['split']
     if split == 'train': return BenchmarkItem(qa.id, e, q['task'], split, (), -1, 'world')
