@@ -94,36 +94,42 @@ class Line:
             if n < TRIES-1: await asyncio.sleep(wait)
         raise self._final(result, n+1, wait, before)
 
-    async def _once(self, body):
-        "One attempt: an answer or a Fault, and what it cost"
-        if self.stopped: raise Stop(self.stopped)
-        if (rest := self.quiet_until - time.monotonic()) > 0: await asyncio.sleep(rest)
-        worst = self.purse.price(most_tokens(body), body.get('max_tokens', 0)) if self.purse.cap < math.inf else 0.
-        await self.purse.hold(worst)
-        paid = 0.
-        try:
-            result = await self._post(body)
-            if isinstance(result, Fault): paid = worst*result.billed
-            elif result['counted']: paid = self.purse.price(result['prompt_tokens'], result['completion_tokens'])
-            else: paid = worst
-        finally: self.purse.book(worst, paid)
-        return result, paid
+# %% ../../nbs/0_backends/06_chat.ipynb #484e13fb
+async def _once(self, body):
+    "One attempt: an answer or a Fault, and what it cost"
+    if self.stopped: raise Stop(self.stopped)
+    if (rest := self.quiet_until - time.monotonic()) > 0: await asyncio.sleep(rest)
+    worst = self.purse.price(most_tokens(body), body.get('max_tokens', 0)) if self.purse.cap < math.inf else 0.
+    await self.purse.hold(worst)
+    paid = 0.
+    try:
+        result = await self._post(body)
+        if isinstance(result, Fault): paid = worst*result.billed
+        elif result['counted']: paid = self.purse.price(result['prompt_tokens'], result['completion_tokens'])
+        else: paid = worst
+    finally: self.purse.book(worst, paid)
+    return result, paid
 
-    async def _post(self, body):
-        try: return _answer(await self.client.post('/chat/completions', cast_to=object, body=body))
-        except openai.APIError as e: return fault_of(e)
-        except json.JSONDecodeError: return Fault('again', 'sends an answer that is not JSON', billed=True)
+async def _post(self, body):
+    try: return _answer(await self.client.post('/chat/completions', cast_to=object, body=body))
+    except openai.APIError as e: return fault_of(e)
+    except json.JSONDecodeError: return Fault('again', 'sends an answer that is not JSON', billed=True)
 
-    def _final(self, fault, tries, wait, before):
-        "The exception for a fault that stays"
-        text = f'the chat server at {self.where} {fault.text}'
-        if fault.kind == 'again': text += f' ({tries} tries)' if wait < LONGEST else f' and asks to wait {wait:.0f} s: try later'
-        text = text.replace(self._secret, '***')
-        others = self.answered > (before if fault.kind == 'again' else 0)
-        if fault.kind == 'row' or (others and fault.kind != 'stop'): return ReplyError(text)
-        if fault.away: text += '; start the server, or give its address as base_url'
-        if fault.kind != 'again': self.stopped = text
-        return Stop(text)
+Line._once, Line._post = _once, _post
+
+# %% ../../nbs/0_backends/06_chat.ipynb #484e13fd
+def _final(self, fault, tries, wait, before):
+    "The exception for a fault that stays"
+    text = f'the chat server at {self.where} {fault.text}'
+    if fault.kind == 'again': text += f' ({tries} tries)' if wait < LONGEST else f' and asks to wait {wait:.0f} s: try later'
+    text = text.replace(self._secret, '***')
+    others = self.answered > (before if fault.kind == 'again' else 0)
+    if fault.kind == 'row' or (others and fault.kind != 'stop'): return ReplyError(text)
+    if fault.away: text += '; start the server, or give its address as base_url'
+    if fault.kind != 'again': self.stopped = text
+    return Stop(text)
+
+Line._final = _final
 
 # %% ../../nbs/0_backends/06_chat.ipynb #ce72458d
 def _answer(raw):
