@@ -13,7 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 # %% ../../nbs/3_nano/32_learning.ipynb #3582b087
-RATES = dict(words=.02, matrices=.02, rest=.02)
+RATES = dict(words=.02, matrices=.008, rest=.02)
 
 def optimisers(
     model:nn.Module,        # Whose trainable parameters

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'NUMBERS', 'TIMED', 'BARE', 'PAST', 'ECHO', 'Moment', 'parts', 'moments', 'doing', 'who', 'colour', 'when',
-           'earlier', 'sort', 'states', 'changes', 'true', 'count', 'plain_question', 'bare_question', 'story',
-           'benchmark_form', 'retell', 'echo']
+           'earlier', 'sort', 'states', 'changes', 'true', 'count', 'several', 'plain_question', 'bare_question',
+           'story', 'sayings', 'nonsense', 'benchmark_form', 'retell', 'echo']
 
 # %% ../../nbs/3_nano/32a_texts.ipynb #b6964902
 import random, re
@@ -133,6 +133,15 @@ def count(ms, rng):
     kind = _noun(thing).split()[-1]
     return dict(kind=kind, at=_at(m)), NUMBERS[min(6, len({parts(s)[0] for s in m.sentences if _noun(parts(s)[0]).split()[-1] == kind}))] + '.'
 
+# %% ../../nbs/3_nano/32a_texts.ipynb #1c4b2173
+def several(ms, rng):
+    "What is said of a few things, one after the other"
+    said = {}
+    for _, s, thing, *_ in _all(ms): said.setdefault(thing, []).append(s)
+    things = rng.sample(sorted(said), min(len(said), rng.choice((2, 3, 4))))
+    return (dict(things='; '.join(things)), ' '.join(s for t in things for s in said[t])) if len(things) > 1 else None
+
+
 # %% ../../nbs/3_nano/32a_texts.ipynb #123bde8b
 TIMED = {
     doing: ('Tell what is true of {thing} {at}.', 'Looking only {at}: how about {thing}?', 'State everything known about {thing} {at}.', '{Thing}, {at}: describe.', 'Say how {thing} is {at}.'),
@@ -152,6 +161,7 @@ BARE = {
     changes: ('{Thing}: how first, and how later?', 'Describe how it goes on with {thing}.', 'Tell the two conditions of {thing}.'),
     true: ('Is it true that {fact}?', 'True or not: {fact}?', 'Yes or no: {fact}?', 'Check this: {fact}.'),
     count: ('How many of the kind {kind} are spoken of?', 'Count: {kind}.', 'Give the number of things called {kind}.'),
+    several: ('Tell of each in turn: {things}.', 'How about these: {things}?', 'Describe one after the other: {things}.'),
     who: TIMED[who], sort: TIMED[sort], earlier: TIMED[earlier],
 }
 
@@ -190,11 +200,35 @@ def story(
     for m in moments(scene, [rng.uniform(0, scene.seconds - .1) for _ in range(4)]):
         facts += [s for s in rng.sample(m.sentences, min(len(m.sentences), rng.choice((1, 1, 2)))) if s not in facts]
     facts = facts[:rng.choice((1, 2, 3, 4, 5))]
-    text = told(facts) if rng.random() < .7 else ' '.join(facts)
+    return _in_words(facts, rng, .7), facts
+
+def _in_words(facts, rng, strung):
+    "Facts as a text, a share of them strung together, half with boxes"
+    text = told(facts) if rng.random() < strung else ' '.join(facts)
     def ends(): return sorted((rng.uniform(0, .5), rng.uniform(.5, 1)))
     def box(): (x0, x1), (y0, y1) = ends(), ends(); return x0, y0, x1, y1
     names = sorted({parts(s)[0].removeprefix('the ') for s in facts})
-    return mark(text, [KeyItem(n, Frame('', 0, 0.), box(), 0., 0.) for n in names for _ in range(rng.choice((1, 1, 2)))], decimals=0) if rng.random() < .5 else text, facts
+    return mark(text, [KeyItem(n, Frame('', 0, 0.), box(), 0., 0.) for n in names for _ in range(rng.choice((1, 1, 2)))], decimals=0) if rng.random() < .5 else text
+
+# %% ../../nbs/3_nano/32a_texts.ipynb #7319ebfd
+def sayings(
+    scenes:int, # How many scenes to take them from
+    seed:int,   # Of their world
+)->tuple[list[str], list[str]]: # `the red car`; `is waiting at the crossing`
+    "Names, and what is said of things"
+    said = [parts(f.sentence) for n in range(scenes) for f in make_scene(n, seed).facts]
+    return sorted({t for t, *_ in said if t.startswith('the ')}), sorted({f'{verb} {what}' for _, verb, what in said})
+
+def nonsense(
+    names:list[str],   # From `sayings`
+    said:list[str],    # Likewise
+    rng:random.Random, # Chooses
+    most:int=8,        # Facts
+)->tuple[str, list[str]]: # The text, and its facts
+    "Two facts and more, whose names and sayings do not belong together"
+    facts = [f'{capital(n)} {rng.choice(said)}.' for n in rng.sample(names, rng.randint(2, most))]
+    return _in_words(facts, rng, .3), facts
+
 
 # %% ../../nbs/3_nano/32a_texts.ipynb #c5b48c9d
 _FORMS = {f'{form}/{i}': re.compile(re.sub(r'\\\{\w+\\\}', '.+', re.escape(w[2:])), re.I) for form, (_, *ws) in FORMS.items() for i, w in enumerate(ws)}

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
-from .texts import BARE, COLOURS, ECHO, NUMBERS, PAST, TIMED, moments
+from .texts import BARE, COLOURS, ECHO, NUMBERS, PAST, TIMED, parts
 from ..reasoner.model import ANSWER, EVIDENCE
 from ..world.render import make_scene
 
@@ -38,24 +38,24 @@ _CHAT = ("{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['content']
 def world_texts(
     scenes:int=1200, # How many scenes to read
     seed:int=1000,   # Of which world
-)->tuple[list[str], list[str]]: # Sentences, and captions
+)->tuple[list[str], list[str]]: # Everything, and the sentences of captions
     "Everything the world says"
     lines = [w for ws in [*TIMED.values(), *BARE.values(), PAST, ECHO] for w in ws] + [DESCRIBE, EVIDENCE, ANSWER, 'system user assistant', 'Yes. No.', *NUMBERS]
     lines += [' '.join(f'{k}' for k in range(101)), ' '.join(f'[{k}, {k}, {k}, {k}]' for k in range(101)), '<frame at 0.5 s>']
     lines *= 60 # These are few and often said
-    captions = []
+    facts = []
     for n in range(scenes):
         s = make_scene(n, seed=seed); s.boxes = lambda t: {} # Boxes take time and are not read here
-        captions += [' '.join(m.sentences) for m in moments(s, [s.seconds*.2, s.seconds*.6])]
-        lines += [f.sentence for f in s.facts] + [f.sentence[0].lower() + f.sentence[1:-1] for f in s.facts] + [e.sentence for e in s.events]
+        facts += [f.sentence for f in s.facts]
+        lines += [w for f in s.facts for w in (f.sentence[0].lower() + f.sentence[1:-1], parts(f.sentence)[0].removeprefix('the '))] + [e.sentence for e in s.events]
         for q in s.questions(): lines += [q.question, q.answer, q.evidence, *q.distractors]
-    return lines + captions, captions
+    return lines + facts + [' '.join(facts)], facts
 
 # %% ../../nbs/3_nano/32a_words.ipynb #dd028a2d
 def tokenizer(
     texts:list[str],    # What its words come from
-    captions:list[str], # What its phrases come from
-    size:int=1024,      # How many tokens for words and parts of them
+    said:list[str],     # What its phrases come from
+    size:int=1536,      # How many tokens for words and parts of them
 )->PreTrainedTokenizerFast:
     "A small tokenizer with a chat template"
     special = ['<|pad|>', '<|im_end|>', '<|im_start|>', *SPECIAL.values(), *MARKS]
@@ -63,8 +63,8 @@ def tokenizer(
     t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     t.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
     tok = PreTrainedTokenizerFast(tokenizer_object=t, pad_token='<|pad|>', eos_token='<|im_end|>', extra_special_tokens=SPECIAL, clean_up_tokenization_spaces=False)
-    said = phrases(captions)
-    whole = said + [p[1:] for p in said if not p.startswith((' is', ' are'))] + [f'.{d} s' for d in range(10)] + [f'{space}{k}' for k in range(101) for space in ('', ' ')]
+    said = phrases(said)
+    whole = said + [p[1:] for p in said if not p.startswith((' is', ' are'))] + ['<frame at', '[[', ']]'] + [f'.{d} s' for d in range(10)] + [f'{before}{k}' for k in range(101) for before in ('', ' ', ', ')]
     tok.add_tokens([AddedToken(p, normalized=False) for p in dict.fromkeys(whole)])
     tok.add_tokens([AddedToken(p, normalized=False, special=True) for p in ('<|im_start|>user\n', '\n<|im_start|>user\n', '\n<|im_start|>assistant\n')], special_tokens=True)
     tok.chat_template = _CHAT

@@ -24,7 +24,7 @@ from .words import DESCRIBE, tokenizer, world_texts
 from ..world.render import make_scene
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=4200, texts=20000, reader=3600, eye=2200, speak=600, captioner=4500, base=3300, detector=1500, labels=900, selector=1100, viewer=1500)
+PLAN = dict(scenes=4200, texts=20000, reader=2200, eye=3800, speak=600, captioner=3000, base=2000, detector=1500, labels=900, selector=1100, viewer=1500)
 LEARN, UNSEEN = 1000, 0
 _EACH, _BRIEF = 5, 3 # Frames of a scene to learn from, and how many of them at a moment of a fact drawn by lot
 
@@ -50,7 +50,7 @@ def reader(
     _alone(seed); n = plan(share)
     tok = tokenizer(*world_texts(min(1200, n['scenes']), LEARN)); tok.save_pretrained(work/'tokenizer')
     model, make = build(tok), samples_for(tok, [], (0, n['texts']), LEARN)
-    raise_model(model, tok, [(.1, 16, make['echo']), (.9, 8, make['read'])], n['reader'], seed, work/'reader.jsonl', dict(read=_texts(n['reader'])), 'reader')
+    raise_model(model, tok, [(.1, 16, make['echo']), (.4, 8, make['read']), (.5, 8, make['bind'])], n['reader'], seed, work/'reader.jsonl', dict(read=_texts(n['reader'])), 'reader')
     torch.save(model.state_dict(), work/'reader.pt')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #d5bf92d1
@@ -82,10 +82,10 @@ def base(
     make, rng, unseen = samples_for(tok, pages, (0, n['texts']), LEARN), random.Random(seed + 1), _unseen(n['scenes'])
     speak(model, tok, pages, n['speak'], seed, work/'speak.jsonl')
     tests = dict(caption=[caption_sample(p, k) for p in unseen for k in range(4)])
-    raise_model(model, tok, [(.6, 32, make['caption']), (.3, 16, make['talk']), (.1, 8, make['read'])], n['captioner'], seed, work/'captioner.jsonl', tests, 'captioner', 'vision_tower')
+    raise_model(model, tok, [(.6, 32, make['caption']), (.3, 16, make['talk']), (.1, 8, make['bind'])], n['captioner'], seed, work/'captioner.jsonl', tests, 'captioner', 'vision_tower')
     save(model, tok, out/'captioner')
     tests |= dict(look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(n['base']))
-    raise_model(model, tok, [(.05, 16, make['echo']), (.15, 32, make['caption']), (.4, 10, make['look']), (.4, 8, make['read'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .6)
+    raise_model(model, tok, [(.05, 16, make['echo']), (.15, 32, make['caption']), (.35, 10, make['look']), (.25, 8, make['read']), (.2, 8, make['bind'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .6)
     save(model, tok, out/'base')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #294087d3
