@@ -1003,6 +1003,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'espresso.nano.zoo._texts': ('3_nano/nano.html#_texts', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo._unseen': ('3_nano/nano.html#_unseen', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo.base': ('3_nano/nano.html#base', 'espresso/nano/zoo.py'),
+                                   'espresso.nano.zoo.both': ('3_nano/nano.html#both', 'espresso/nano/zoo.py'),
+                                   'espresso.nano.zoo.captioner': ('3_nano/nano.html#captioner', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo.eye': ('3_nano/nano.html#eye', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo.plan': ('3_nano/nano.html#plan', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo.raise_all': ('3_nano/nano.html#raise_all', 'espresso/nano/zoo.py'),
