@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from ..backends.weights import model_folder
-from .base import SIDE, PATCH
 from .learning import learn
 from .steps import ship
 from .texts import moments, parts as said_parts
+from .toy import PATCH, SIDE
 from ..reasoner.lessons import Lesson, Turn, encode
 from ..reasoner.model import Reasoner, reasoner
 from ..reasoner.packing import join, losses, parts

@@ -141,7 +141,6 @@ def several(ms, rng):
     things = rng.sample(sorted(said), min(len(said), rng.choice((2, 3, 4))))
     return (dict(things='; '.join(things)), ' '.join(s for t in things for s in said[t])) if len(things) > 1 else None
 
-
 # %% ../../nbs/3_nano/32a_texts.ipynb #123bde8b
 TIMED = {
     doing: ('Tell what is true of {thing} {at}.', 'Looking only {at}: how about {thing}?', 'State everything known about {thing} {at}.', '{Thing}, {at}: describe.', 'Say how {thing} is {at}.'),
@@ -228,7 +227,6 @@ def nonsense(
     "Two facts and more, whose names and sayings do not belong together"
     facts = [f'{capital(n)} {rng.choice(said)}.' for n in rng.sample(names, rng.randint(2, most))]
     return _in_words(facts, rng, .3), facts
-
 
 # %% ../../nbs/3_nano/32a_texts.ipynb #c5b48c9d
 _FORMS = {f'{form}/{i}': re.compile(re.sub(r'\\\{\w+\\\}', '.+', re.escape(w[2:])), re.I) for form, (_, *ws) in FORMS.items() for i, w in enumerate(ws)}

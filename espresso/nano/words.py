@@ -49,12 +49,12 @@ def world_texts(
         facts += [f.sentence for f in s.facts]
         lines += [w for f in s.facts for w in (f.sentence[0].lower() + f.sentence[1:-1], parts(f.sentence)[0].removeprefix('the '))] + [e.sentence for e in s.events]
         for q in s.questions(): lines += [q.question, q.answer, q.evidence, *q.distractors]
-    return lines + facts + [' '.join(facts)], facts
+    return lines + facts + [' '.join(facts)], facts # strung together too: a sentence behind another begins with a space
 
 # %% ../../nbs/3_nano/32a_words.ipynb #dd028a2d
 def tokenizer(
     texts:list[str],    # What its words come from
-    said:list[str],     # What its phrases come from
+    facts:list[str],    # What its phrases come from
     size:int=1536,      # How many tokens for words and parts of them
 )->PreTrainedTokenizerFast:
     "A small tokenizer with a chat template"
@@ -63,7 +63,7 @@ def tokenizer(
     t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     t.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
     tok = PreTrainedTokenizerFast(tokenizer_object=t, pad_token='<|pad|>', eos_token='<|im_end|>', extra_special_tokens=SPECIAL, clean_up_tokenization_spaces=False)
-    said = phrases(said)
+    said = phrases(facts)
     whole = said + [p[1:] for p in said if not p.startswith((' is', ' are'))] + ['<frame at', '[[', ']]'] + [f'.{d} s' for d in range(10)] + [f'{before}{k}' for k in range(101) for before in ('', ' ', ', ')]
     tok.add_tokens([AddedToken(p, normalized=False) for p in dict.fromkeys(whole)])
     tok.add_tokens([AddedToken(p, normalized=False, special=True) for p in ('<|im_start|>user\n', '\n<|im_start|>user\n', '\n<|im_start|>assistant\n')], special_tokens=True)
