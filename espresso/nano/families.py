@@ -11,7 +11,7 @@ import random
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
-from ..backends.weights import model_folder
+from ..backends.weights import model_folder, quick_attention
 from .learning import learn
 from .steps import ship
 from .texts import moments, parts as said_parts
@@ -180,7 +180,7 @@ def learn_answers(
     "Teach a model to answer"
     rng = random.Random(seed + 1)
     r.model.requires_grad_()
-    r.model.set_attn_implementation('eager') # faster backwards, on a CPU
+    r.model.set_attn_implementation(quick_attention())
     def loss(step):
         some = [encode(r, l, p) for _ in range(scenes) for l, p in question_lessons(rng, world)]
         made = [join(p, r.pad) for p in parts(some, 1024, pack=False)] # those of like length together

@@ -17,6 +17,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch.nn import functional as F
 from transformers import AddedToken, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
+from ..backends.weights import fast_half
 from .steps import ship, train
 from .texts import COLOURS
 from .wordings import reworded
@@ -216,7 +217,7 @@ def train_selector(
     model = new_selector(tok, seed)
     def loss(step):
         batch = rows_batch([row(tok, *lesson(c, rng)) for c in rng.sample(clips, size)])
-        with torch.autocast('cpu', torch.bfloat16): return selector_loss(model, batch)
+        with torch.autocast('cpu', torch.bfloat16, enabled=fast_half()): return selector_loss(model, batch)
     curve = train(model, loss, steps, rate, log)
     ship(out, model, tok)
     return curve

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from transformers import GotOcr2ImageProcessorPil, InternVLConfig, InternVLForConditionalGeneration, InternVLVisionConfig, Qwen2Config
+from ..backends.weights import quick_attention
 from .steps import ship
 from .words import SPECIAL
 
@@ -50,7 +51,7 @@ def build(
                         pad_token_id=tok.pad_token_id, eos_token_id=tok.eos_token_id, bos_token_id=None, tie_word_embeddings=True)
     model = InternVLForConditionalGeneration(InternVLConfig(vision_config=eye, text_config=words, image_token_id=tok.convert_tokens_to_ids(SPECIAL['context_image_token']), image_seq_length=TOKENS, tie_word_embeddings=True))
     look_back(model.model.language_model)
-    model.set_attn_implementation('eager') # on a processor the way back through fused attention takes three times as long
+    model.set_attn_implementation(quick_attention())
     return model
 
 def save(

@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 import numpy as np, torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer
+from ..backends.weights import quick_attention
 from . import detector
 from .album import album
 from .base import caption_sample, look_sample, raise_model, read_sample, samples_for, speak
@@ -25,7 +26,7 @@ from .words import DESCRIBE, tokenizer, world_texts
 from ..world.render import make_scene
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=4200, texts=20000, reader=2200, eye=3800, speak=600, captioner=1700, base=2100, detector=1500, labels=900, selector=1100, viewer=1500)
+PLAN = dict(scenes=4200, texts=20000, names=600, reader=1600, eye=3800, speak=400, captioner=1800, base=2400, detector=1500, labels=900, selector=1100, viewer=1500)
 LEARN, UNSEEN = 1000, 0
 _EACH, _BRIEF = 5, 3 # Frames of a scene to learn from, and how many of them at a moment of a fact drawn by lot
 
@@ -51,6 +52,7 @@ def reader(
     _alone(seed); n = plan(share)
     tok = tokenizer(*world_texts(min(1200, n['scenes']), LEARN)); tok.save_pretrained(work/'tokenizer')
     model, make = build(tok), samples_for(tok, [], (0, n['texts']), LEARN)
+    raise_model(model, tok, [(.1, 16, make['echo']), (.9, 8, make['plain'])], n['names'], seed, work/'names.jsonl', name='names')
     raise_model(model, tok, [(.1, 16, make['echo']), (.4, 8, make['read']), (.5, 8, make['bind'])], n['reader'], seed, work/'reader.jsonl', dict(read=_texts(n['reader'])), 'reader')
     torch.save(model.state_dict(), work/'reader.pt')
 
@@ -95,10 +97,10 @@ def base(
     "A model that reasons over frames and texts"
     _alone(seed); n = plan(share)
     tok, pages = AutoTokenizer.from_pretrained(out/'captioner'), torch.load(work/'pages.pt', weights_only=False)
-    model = AutoModelForImageTextToText.from_pretrained(out/'captioner', dtype=torch.float32, attn_implementation='eager')
+    model = AutoModelForImageTextToText.from_pretrained(out/'captioner', dtype=torch.float32, attn_implementation=quick_attention())
     make, rng, unseen = samples_for(tok, pages, (0, n['texts']), LEARN), random.Random(seed + 1), _unseen(n['scenes'])
     tests = dict(caption=[caption_sample(p, k) for p in unseen for k in range(4)], look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(n['base']))
-    raise_model(model, tok, [(.05, 16, make['echo']), (.15, 32, make['caption']), (.35, 10, make['look']), (.25, 8, make['read']), (.2, 8, make['bind'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .6)
+    raise_model(model, tok, [(.05, 16, make['echo']), (.15, 32, make['caption']), (.4, 10, make['look']), (.2, 8, make['read']), (.2, 8, make['bind'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .8)
     save(model, tok, out/'base')
 
 def _both(work, out, share, seed): captioner(work, out, share, seed); base(work, out, share, seed)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from tqdm.auto import tqdm
-from ..backends.weights import out_of_memory
+from ..backends.weights import fast_half, out_of_memory, quick_attention
 from .lessons import Encoded, Kept, Lesson, ahead, prepare
 from .lora import adapt, resume, save, write_adapter, write_folder
 from .model import Reasoner
@@ -83,7 +83,7 @@ def gradient(
     if sharded:
         most = int(summed(torch.tensor(len(made), device=r.model.device), 'MAX'))
         made += [join([[Encoded('', [r.pad], [r.pad], [0.], torch.zeros(4 if r.spatial else 1, 1, dtype=torch.long), {}, 0)]], r.pad)]*(most-len(made))
-    kept, half = [], r.model.dtype == torch.bfloat16 or s.mixed and r.model.device.type == 'cpu'
+    kept, half = [], r.model.dtype == torch.bfloat16 or s.mixed and r.model.device.type == 'cpu' and fast_half()
     for k, b in enumerate(made):
         seeded(s.seed, *spot, rank, k)
         with torch.autocast(r.model.device.type, torch.bfloat16) if half else contextlib.nullcontext(): each = losses(r.model, b)/total
@@ -126,10 +126,10 @@ def _clear(out):
     (out/'log.jsonl').unlink(missing_ok=True)
 
 @contextlib.contextmanager
-def _written_out(r, s):
-    "Attention as plain products while training on a CPU, where the backward pass of the fused one is slow"
+def _quickly(r, s):
+    "The attention that is quickest on this CPU, while training"
     before, change = r.model.config._attn_implementation, s.mixed and r.model.device.type == 'cpu'
-    if change: r.model.set_attn_implementation('eager')
+    if change: r.model.set_attn_implementation(quick_attention())
     try: yield
     finally:
         if change: r.model.set_attn_implementation(before)
@@ -163,7 +163,7 @@ def train(
     state['model'] = (facts or {}).get('model', state['base'])
     if sharded: shard(r)
     try:
-        with _written_out(r, s): state = _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch)
+        with _quickly(r, s): state = _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch)
     finally:
         r.model.eval(); _recompute(r, False)
     if not state['seen']: raise Stop(f'none of the {len(lessons)} lessons could be learnt from; the first: {next((d["detail"] for d in state["drops"]), "the epochs end before it")}')
