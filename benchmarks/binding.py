@@ -1,9 +1,9 @@
 """How soon a small language model learns to bind a name to what is said of it, on facts that nobody could guess.
 
-    python benchmarks/binding.py [--class qwen2] [--plain] [--rate 0.008] [--first 0] [--steps 250] [--seed 0]
+    python benchmarks/binding.py [--class qwen2] [--plain] [--rate 0.008] [--steps 250] [--seed 0]
 
 A new language model of the size of nano/base reads nonsense (`espresso.nano.texts.nonsense`) and now and then echoes words. Then it is asked for 100 things among two facts and 100 among four; what it says must be right in every word.
-Guessing which of the facts was meant gives a half and a quarter. `--plain` leaves Qwen2's heads as they are born; the other classes always begin that way, at their own defaults but for the size. `--rate` is Muon's, for matrices. So many of the steps as `--first` says come before the others and read texts without boxes.
+Guessing which of the facts was meant gives a half and a quarter. `--plain` leaves Qwen2's heads as they are born; the other classes always begin that way, at their own defaults but for the size. `--rate` is Muon's, for matrices.
 """
 import argparse, random
 import torch
@@ -35,15 +35,14 @@ def asked(names, said, facts, rng):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--class', dest='kind', default='qwen2', choices=CLASSES); p.add_argument('--plain', action='store_true')
-    p.add_argument('--rate', type=float, default=learning.RATES['matrices']); p.add_argument('--first', type=int, default=0); p.add_argument('--steps', type=int, default=250); p.add_argument('--seed', type=int, default=0)
+    p.add_argument('--rate', type=float, default=learning.RATES['matrices']); p.add_argument('--steps', type=int, default=250); p.add_argument('--seed', type=int, default=0)
     a = p.parse_args()
     torch.set_num_threads(1); torch.manual_seed(a.seed)
     learning.RATES['matrices'] = a.rate
     tok, known = tokenizer(*world_texts(1200)), sayings(400, 1000)
     model, make = model_of(a.kind, a.plain, tok), samples_for(tok, [], (0, 20000), 1000)
-    for kind, steps in (('plain', a.first), ('bind', a.steps - a.first)):
-        if steps > 0: raise_model(model, tok, [(.1, 16, make['echo']), (.9, 8, make[kind])], steps, a.seed, name=kind)
+    raise_model(model, tok, [(.1, 16, make['echo']), (.9, 8, make['bind'])], a.steps, a.seed, name='binding')
     right = {n: sum(exact(model, tok, [asked(*known, n, random.Random(f'{n} {k}')) for k in range(100)])) for n in (2, 4)}
-    print(f'{a.kind}{" plain" if a.plain else ""}, rate {a.rate:g}, {a.steps} steps, {a.first} of them without boxes: {right[2]} % among two, {right[4]} % among four')
+    print(f'{a.kind}{" plain" if a.plain else ""}, rate {a.rate:g}, {a.steps} steps: {right[2]} % among two, {right[4]} % among four')
 
 if __name__ == '__main__': main()

@@ -179,10 +179,9 @@ def bind_sample(
     said:list[str],    # Likewise
     rng:random.Random, # Chooses
     turns:int=8,       # Questions over the same text
-    boxes:float=.5,    # See `nonsense`
 ): # Turns, no pictures
     "Plain questions over facts that nobody could guess"
-    text, facts = nonsense(names, said, rng, boxes=boxes)
+    text, facts = nonsense(names, said, rng)
     return _over(text, [bare_question(facts, rng, (several, several, doing, who, true, earlier, colour, count))[1:] for _ in range(turns)])
 
 # %% ../../nbs/3_nano/32d_base.ipynb #01ea8cb8
@@ -221,4 +220,4 @@ def samples_for(
     def caption(rng): p = rng.choice(pages); return caption_sample(p, rng.randrange(len(p.moments)))
     def talk(rng): p = rng.choice(pages); return talk_sample(p, rng.randrange(len(p.moments)), rng)
     known = sayings(min(400, texts[1]+1), seed)
-    return dict(caption=caption, talk=talk, bind=lambda rng: bind_sample(*known, rng), plain=lambda rng: bind_sample(*known, rng, boxes=0), look=lambda rng: look_sample(rng.choice(pages), rng), echo=lambda rng: ([echo(words, rng)], None), read=lambda rng: read_sample(rng.randint(*texts), seed, rng, more=(doing, who, true, true, earlier)))
+    return dict(caption=caption, talk=talk, bind=lambda rng: bind_sample(*known, rng), look=lambda rng: look_sample(rng.choice(pages), rng), echo=lambda rng: ([echo(words, rng)], None), read=lambda rng: read_sample(rng.randint(*texts), seed, rng, more=(doing, who, true, true, earlier)))

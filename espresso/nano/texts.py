@@ -201,13 +201,13 @@ def story(
     facts = facts[:rng.choice((1, 2, 3, 4, 5))]
     return _in_words(facts, rng, .7), facts
 
-def _in_words(facts, rng, strung, boxes=.5):
-    "Facts as a text, a share of them strung together, a share with boxes"
+def _in_words(facts, rng, strung):
+    "Facts as a text, a share of them strung together, half with boxes"
     text = told(facts) if rng.random() < strung else ' '.join(facts)
     def ends(): return sorted((rng.uniform(0, .5), rng.uniform(.5, 1)))
     def box(): (x0, x1), (y0, y1) = ends(), ends(); return x0, y0, x1, y1
     names = sorted({parts(s)[0].removeprefix('the ') for s in facts})
-    return mark(text, [KeyItem(n, Frame('', 0, 0.), box(), 0., 0.) for n in names for _ in range(rng.choice((1, 1, 2)))], decimals=0) if rng.random() < boxes else text
+    return mark(text, [KeyItem(n, Frame('', 0, 0.), box(), 0., 0.) for n in names for _ in range(rng.choice((1, 1, 2)))], decimals=0) if rng.random() < .5 else text
 
 # %% ../../nbs/3_nano/32a_texts.ipynb #7319ebfd
 def sayings(
@@ -223,11 +223,10 @@ def nonsense(
     said:list[str],    # Likewise
     rng:random.Random, # Chooses
     most:int=8,        # Facts
-    boxes:float=.5,    # How often with boxes, one or two a name
 )->tuple[str, list[str]]: # The text, and its facts
     "Two facts and more, whose names and sayings do not belong together"
     facts = [f'{capital(n)} {rng.choice(said)}.' for n in rng.sample(names, rng.randint(2, most))]
-    return _in_words(facts, rng, .3, boxes), facts
+    return _in_words(facts, rng, .3), facts
 
 # %% ../../nbs/3_nano/32a_texts.ipynb #c5b48c9d
 _FORMS = {f'{form}/{i}': re.compile(re.sub(r'\\\{\w+\\\}', '.+', re.escape(w[2:])), re.I) for form, (_, *ws) in FORMS.items() for i, w in enumerate(ws)}

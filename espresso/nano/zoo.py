@@ -26,7 +26,7 @@ from .words import DESCRIBE, tokenizer, world_texts
 from ..world.render import make_scene
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=4200, texts=20000, names=600, reader=1600, eye=3800, speak=400, captioner=1800, base=2400, detector=1500, labels=900, selector=1100, viewer=1500)
+PLAN = dict(scenes=4200, texts=20000, reader=2200, eye=3800, speak=600, captioner=1700, base=2100, detector=1500, labels=900, selector=1100, viewer=1500)
 LEARN, UNSEEN = 1000, 0
 _EACH, _BRIEF = 5, 3 # Frames of a scene to learn from, and how many of them at a moment of a fact drawn by lot
 
@@ -52,7 +52,6 @@ def reader(
     _alone(seed); n = plan(share)
     tok = tokenizer(*world_texts(min(1200, n['scenes']), LEARN)); tok.save_pretrained(work/'tokenizer')
     model, make = build(tok), samples_for(tok, [], (0, n['texts']), LEARN)
-    raise_model(model, tok, [(.1, 16, make['echo']), (.9, 8, make['plain'])], n['names'], seed, work/'names.jsonl', name='names')
     raise_model(model, tok, [(.1, 16, make['echo']), (.4, 8, make['read']), (.5, 8, make['bind'])], n['reader'], seed, work/'reader.jsonl', dict(read=_texts(n['reader'])), 'reader')
     torch.save(model.state_dict(), work/'reader.pt')
 
