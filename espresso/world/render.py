@@ -7,8 +7,9 @@ __all__ = ['FAMILIES', 'make_scene', 'truth', 'render_one', 'render']
 
 # %% ../../nbs/0_world/03k_render.ipynb #d8c83479
 import csv, json, random
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from tqdm import tqdm
 from ..records import content_id, replace_file
@@ -75,8 +76,10 @@ def render(
 )->list[Path]: # The videos
     "Write a world: clips, truths, and `manifest.csv` with `path,source,motion`"
     folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(workers) as pool:
-        paths = list(tqdm(pool.map(lambda i: render_one(folder, i, seed, **settings), range(n)), total=n, desc='world', unit='clip', disable=None))
+    one, shown = partial(render_one, folder, seed=seed, **settings), dict(total=n, desc='world', unit='clip', disable=None)
+    if min(workers, n//4) < 2: paths = list(tqdm(map(one, range(n)), **shown)) # a few are drawn before processes have started
+    else:
+        with ProcessPoolExecutor(workers) as pool: paths = list(tqdm(pool.map(one, range(n)), **shown))
     def rows(tmp):
         with open(tmp, 'w', newline='', encoding='utf-8') as f:
             csv.writer(f, lineterminator='\n').writerows([('path', 'source', 'motion')] + [(p.name, 'world', 'dynamic') for p in paths])
