@@ -8,7 +8,7 @@ __all__ = ['Box', 'content_id', 'Video', 'Frame', 'Caption', 'FrameGroup', 'Verd
            'as_dict', 'from_dict', 'replace_file', 'write_parquet', 'read_parquet', 'write_jsonl', 'read_jsonl']
 
 # %% ../nbs/0_foundation/00_records.ipynb #42399e78
-import dataclasses, hashlib, json, os, types, typing
+import dataclasses, hashlib, json, os, threading, types, typing
 from dataclasses import dataclass, field
 from pathlib import Path
 import pyarrow as pa, pyarrow.parquet as pq
@@ -242,7 +242,7 @@ def replace_file(
 ):
     "Write a file whole or not at all"
     path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
-    tmp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    tmp = path.with_name(f'.{path.name}.{os.getpid()}-{threading.get_ident()}.tmp')
     try: write(tmp); os.replace(tmp, path)
     finally: tmp.unlink(missing_ok=True)
 

@@ -5,7 +5,8 @@ import numpy as np, pytest, torch, transformers
 import tiny
 from espresso.dataset.markup import parse_markup, plain
 from espresso.reasoner import inference
-from espresso.reasoner.lessons import Lesson, TooLong, Turn, ahead, encode, evidence_text, lesson, lessons, look, prepare
+from espresso.reasoner.ahead import ahead, look, prepare
+from espresso.reasoner.lessons import Lesson, TooLong, Turn, encode, evidence_text, lesson, lessons
 from espresso.reasoner.model import ANSWER, EVIDENCE, Ask, reasoner
 from espresso.reasoner.packing import join, losses, packs, parts
 from espresso.records import BenchmarkItem, Drop, Frame, Video, read_parquet

@@ -7,7 +7,8 @@ from safetensors.torch import load_file
 import tiny
 from espresso.reasoner import lora, steps
 from espresso.reasoner.inference import answer
-from espresso.reasoner.lessons import lessons, look
+from espresso.reasoner.ahead import look
+from espresso.reasoner.lessons import lessons
 from espresso.reasoner.lora import adapt, checkpoints, plain
 from espresso.reasoner.model import Ask, reasoner
 from espresso.reasoner.recipe import Settings

@@ -4,13 +4,11 @@
 
 # %% auto #0
 __all__ = ['VARIANTS', 'Turn', 'Lesson', 'evidence_text', 'shown', 'lesson', 'takes_own', 'lessons', 'Encoded', 'TooLong',
-           'encode', 'look', 'prepare', 'ahead', 'Kept']
+           'encode']
 
 # %% ../../nbs/3_reasoner/31a_lessons.ipynb #718728ff
-import random, zlib
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+import random
+from dataclasses import dataclass, field
 from pathlib import Path
 import torch
 from ..backends.seeing import shrink
@@ -18,7 +16,7 @@ from ..dataset.curation import video_folder
 from ..dataset.markup import mark
 from .model import ANSWER, EVIDENCE, Ask, Reasoner
 from ..records import BenchmarkItem, Drop, Evidence, Frame, Stop, Video, content_id
-from ..video import Picture, read_frames
+from ..video import Picture
 
 # %% ../../nbs/3_reasoner/31a_lessons.ipynb #d4518b62
 VARIANTS = 'evidence', 'no boxes', 'answer only'
@@ -188,62 +186,3 @@ def encode(
     positions = _positions(r, ids+replies, batch.pop('mm_token_type_ids', None), batch)
     seen = {k: v.to(r.model.dtype) if v.is_floating_point() else v for k, v in batch.items()}
     return Encoded(lesson.id, ids+replies, targets, weights, positions, seen, ids.count(r.processor.image_token_id), tuple(p.frame for p in pictures[len(show):]))
-
-# %% ../../nbs/3_reasoner/31a_lessons.ipynb #7e3a950e
-def look(
-    lesson:Lesson,       # The conversation
-    short_side:int=448,  # Pixels to which larger frames are scaled, as at inference
-)->list[Picture]:
-    "Read a lesson's frames"
-    found = read_frames(lesson.path, [f.time_s for f in lesson.frames], short_side=short_side, video_id=lesson.frames[0].video_id, threads=1)
-    for f, p in zip(lesson.frames, found):
-        if p.frame.index != f.index: raise ValueError(f'{Path(lesson.path).name} has no frame {f.index} at {f.time_s:.2f} s; what is due then is frame {p.frame.index}')
-    return found
-
-def prepare(
-    r:Reasoner,      # Who shall learn
-    lesson:Lesson,   # The conversation
-    limit:int=6144,  # Most tokens
-)->Encoded|Drop: # The lesson, or why not
-    "From a lesson to numbers"
-    try: return encode(r, lesson, look(lesson), limit)
-    except Stop: raise
-    except TooLong as e: return Drop('training', lesson.id, 'longer than the limit', str(e))
-    except Exception as e: return Drop('training', lesson.id, type(e).__name__, str(e), 'quarantined')
-
-def ahead(
-    fn,            # Applied to every item
-    items,         # What to work on, in order
-    workers:int=2, # Threads
-    room:int=32,   # Results that may wait
-): # Yields the results in order
-    "Work ahead of whoever takes the results"
-    with ThreadPoolExecutor(workers) as pool:
-        waiting, items = deque(), iter(items)
-        try:
-            for i in items:
-                waiting.append(pool.submit(fn, i))
-                if len(waiting) >= room: yield waiting.popleft().result()
-            while waiting: yield waiting.popleft().result()
-        finally:
-            for w in waiting: w.cancel()
-
-# %% ../../nbs/3_reasoner/31a_lessons.ipynb #9f461aa1
-class Kept:
-    "Lessons as numbers, for those that come again"
-    def __init__(self,
-        make,            # Number of a lesson -> `Encoded`, or a `Drop`
-        room:int=2**29,  # Bytes of pictures to keep
-    ): self.make, self.room, self.had = make, room, {}
-
-    def __call__(self, n:int)->Encoded|Drop:
-        "From memory, or made"
-        if n in self.had: return replace(self.had[n][0], pictures={k: _spread(*v) for k, v in self.had[n][1].items()})
-        made = self.make(n)
-        if isinstance(made, Encoded) and self.room > 0:
-            pressed = {k: (zlib.compress(t.contiguous().view(torch.uint8).numpy().tobytes(), 1), t.dtype, t.shape) for k, t in made.pictures.items()}
-            self.had[n] = replace(made, pictures={}), pressed
-            self.room -= sum(len(b) for b, _, _ in pressed.values())
-        return made
-
-def _spread(data, dtype, shape): return torch.frombuffer(bytearray(zlib.decompress(data)), dtype=dtype).reshape(shape)

@@ -28,10 +28,11 @@ class Settings:
     pack: bool = True      # Short lessons share a row
     clip: float = 1.       # Longest gradient; a longer one is shortened to it
     checkpointing: bool = False # Compute activations a second time in place of keeping them: less memory, about a third more time
-    mixed: bool = False    # On a CPU that is quick with bf16: products in it, attention written out, in half the time; the weights stay as they are
+    mixed: bool = False    # On a CPU that is quick with bf16: products in it, in half the time; the weights stay as they are
     seed: int = 0          # Of the first weights, the order and the dropout
     save: int = 50         # Steps between checkpoints
     workers: int = 2       # Threads that read frames ahead of the step
+    frames: str = ''       # Folder in which frames that were read are kept for other trainings; empty to read them anew
 
 # %% ../../nbs/3_reasoner/31d_recipe.ipynb #c4a831ce
 def batches(

@@ -72,7 +72,7 @@ def answered(
         who, known = dict(reasoner=str(raised/'model'), training='', variant='answer only'), weights_of(str(raised/'model'))
     else:
         who = dict(reasoner=values['reasoner'], training=str(home/'training'/f'evidence-{seed}'), variant='evidence')
-        do('training', meant_for(STAGE['training'], values | dict(variant='evidence', train_seed=seed)) | place, Path(who['training']), known)
+        do('training', meant_for(STAGE['training'], values | dict(variant='evidence', train_seed=seed, frames=str(home/'frames'))) | place, Path(who['training']), known)
     found = []
     for name, look in shown.items():
         folder = home/'answers'/f'{m.name}-{name}-{seed}'.replace(' ', '-')

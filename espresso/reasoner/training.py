@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 from ..backends.weights import Batches
 from ..engine import Counts, Progress
-from .lessons import Lesson, lessons, look, takes_own
+from .ahead import look
+from .lessons import Lesson, lessons, takes_own
 from .inference import Memory
 from .model import EVIDENCE, Ask, Reasoner, reasoner as open_base
 from .lora import write_folder
@@ -28,12 +29,13 @@ def write_evidence(
     file:Path,            # Lines of `id` and `evidence`; what is there is not written again
     batch:int=8,          # Questions at once, to begin with
     limit:int=512,        # Most tokens of evidence
+    shelf:str='',         # Of frames, see `espresso.reasoner.ahead`
 )->dict: # Id -> evidence; lessons whose frames cannot be read are not among them
     "Let the model write evidence for its own lessons"
     done = {l['id']: l['evidence'] for l in read_jsonl(file)} if file.exists() else {}
     todo = sorted((l for l in lessons if l.id not in done), key=lambda l: len(l.frames))
     def ask(l):
-        try: return [Ask(l.question, tuple(look(l)), id=l.id)]
+        try: return [Ask(l.question, tuple(look(l, shelf)), id=l.id)]
         except Stop: raise
         except Exception: return [] # told by the stage that trains on it
     def write(asks):
@@ -78,7 +80,7 @@ def two_stages(
         if sharded: r = load(); train(r, made, first, out/'stage1')
         chosen = [l for l in made if takes_own(second.seed, l.id, own)]
         size, rank = crew()
-        wrote = dict(gathered([*write_evidence(r, chosen[rank::size], out/f'evidence-{_digest(one.adapter)}-{rank}.jsonl', limit=evidence_limit).items()]))
+        wrote = dict(gathered([*write_evidence(r, chosen[rank::size], out/f'evidence-{_digest(one.adapter)}-{rank}.jsonl', limit=evidence_limit, shelf=first.frames).items()]))
     if sharded: r = load()
     more, unfit = lessons(items, videos, root, 2, wrote, own, second.seed, keep=keep, **how)
     two = train(r, more, second, out/'stage2', one.adapter, facts | dict(stage=2), sharded, lambda l: watch(2, l))

@@ -75,7 +75,7 @@ def work_off(
     weights, trained = weights_of(values['reasoner']), ''
     if w.variant:
         trained = str(home/'training'/w.name)
-        do('training', meant_for(STAGE['training'], values | dict(variant=w.variant, train_seed=w.seed)) | place, Path(trained), weights)
+        do('training', meant_for(STAGE['training'], values | dict(variant=w.variant, train_seed=w.seed, frames=str(home/'frames'))) | place, Path(trained), weights)
     found = []
     for s in w.settings:
         folder = home/'answers'/f'{s.name}-{w.seed}'.replace(',', '').replace(' ', '-')
