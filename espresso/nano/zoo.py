@@ -139,10 +139,11 @@ def reached(
     folder:Path,    # Captioner or base
     scenes:int=120, # Four frames of each are described
     texts:int=300,  # Questions over texts, and tasks over frames
+    world:int=UNSEEN, # Which world's frames; `LEARN` for frames of scenes it learnt from
 )->dict[str, float]: # Shares: `captions`, `captions within 0.1 s`, `captions of` each family, `tasks`, `texts`
     "What a model gets right in every word"
     tok, model = AutoTokenizer.from_pretrained(folder), AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
-    pages, rng = album(scenes, UNSEEN, 4, SIDE, workers=1), random.Random(1)
+    pages, rng = album(scenes, world, 4, SIDE, workers=1), random.Random(1)
     def said(p, k, later): return ' '.join(moments(make_scene(p.number, p.seed), [max(0, p.moments[k].time + later)])[0].sentences)
     def right(later): return exact(model, tok, [([(f'{IMAGE}\n{DESCRIBE}', said(p, k, later))], p.pictures[k:k+1]) for p in pages for k in range(4)])
     captions = np.array([right(later) for later in (0, -.1, .1)])
