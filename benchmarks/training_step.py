@@ -72,7 +72,7 @@ def main():
     transformers.utils.logging.disable_progress_bar(); logging.disable(logging.WARNING); warnings.simplefilter('ignore')
     folder = getattr(tiny, a.kind)(Path(tempfile.mkdtemp())/a.kind, dict(side=a.side, patch=14, vision=(a.width, 2), text=(a.width, a.layers)))
     r, (lessons, png) = reasoner(str(folder)), samples(a.batch*a.steps, a.side)
-    room.look = lambda l, shelf='': [Picture(f, np.asarray(Image.open(io.BytesIO(png[f])).convert('RGB'))) for f in l.frames]
+    room.look = lambda l, frame_cache='': [Picture(f, np.asarray(Image.open(io.BytesIO(png[f])).convert('RGB'))) for f in l.frames]
     s = Settings(rate=1e-4, batch=a.batch, save=10**9, room=10**9, workers=2)
     lengths = [len(encode(r, l, room.look(l)).ids)+1 for l in lessons]
     tokens = sum(lengths)*(a.steps-1)/a.steps

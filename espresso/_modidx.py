@@ -1669,6 +1669,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'espresso.reasoner.grids.share': ('3_reasoner/grids.html#share', 'espresso/reasoner/grids.py'),
                                          'espresso.reasoner.grids.side_by_side': ( '3_reasoner/grids.html#side_by_side',
                                                                                    'espresso/reasoner/grids.py'),
+                                         'espresso.reasoner.grids.trained': ('3_reasoner/grids.html#trained', 'espresso/reasoner/grids.py'),
                                          'espresso.reasoner.grids.values_of': ( '3_reasoner/grids.html#values_of',
                                                                                 'espresso/reasoner/grids.py'),
                                          'espresso.reasoner.grids.weights_of': ( '3_reasoner/grids.html#weights_of',

@@ -41,6 +41,14 @@ t.torch.set_num_threads(1)
 t.train(t.reasoner(sys.argv[1]), t.taught(), t.replace(t.QUICK, epochs=6), sys.argv[2], watch=lambda line: time.sleep(.2))
 """
 
+def test_frames_that_were_read_serve_other_trainings(r, tmp_path):
+    "With a cache the same is learnt, and then even without the videos"
+    kept = replace(QUICK, frame_cache=str(tmp_path/'frames'))
+    without, first = train(r, taught(), QUICK, tmp_path/'without'), train(r, taught(), kept, tmp_path/'first')
+    later = train(r, [replace(l, path='gone.mp4') for l in taught()], kept, tmp_path/'later')
+    assert far(adapter(without), adapter(first)) == far(adapter(first), adapter(later)) == 0 and not later.drops
+    assert train(r, taught(), QUICK, tmp_path/'first') == first # whoever has done it need not do it again
+
 def test_killed_and_resumed_is_as_if_nothing_had_been(r, base, tmp_path):
     "SIGKILL in the second of six epochs, with dropout and an optimizer that remembers"
     torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from fastcore.basics import patch
 from ..backends.weights import Batches
 from ..dataset.curation import file_id
 from ..records import Prediction, content_id
-from .model import EVIDENCE, Ask, Reasoner, reasoner
+from .model import EVIDENCE, SIDE, Ask, Reasoner, reasoner
 from ..video import Picture, distinct, read_frames, scan
 
 # %% ../../nbs/3_reasoner/33_inference.ipynb #28771a86
@@ -146,7 +146,7 @@ def core_pictures(
     path:Path,            # A video file
     question:str,         # The question
     choose=uniform(),     # Path and question -> seconds of the core frames
-    short_side:int=448,   # Pixels to which larger frames are scaled
+    short_side:int=SIDE,  # Pixels to which larger frames are scaled
 )->tuple[Picture, ...]: # In order of time
     "The core frames of a video for a question"
     times = sorted(float(t) for t in choose(path, question))

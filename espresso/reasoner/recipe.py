@@ -32,7 +32,7 @@ class Settings:
     seed: int = 0          # Of the first weights, the order and the dropout
     save: int = 50         # Steps between checkpoints
     workers: int = 2       # Threads that read frames ahead of the step
-    frames: str = ''       # Folder in which frames that were read are kept for other trainings; empty to read them anew
+    frame_cache: str = ''  # Folder that keeps frames once they are read, for other trainings; empty to read them anew
 
 # %% ../../nbs/3_reasoner/31d_recipe.ipynb #c4a831ce
 def batches(

@@ -14,7 +14,7 @@ import numpy as np
 from ..backends.seeing import image_processor, shrink
 from ..backends.weights import config, model_folder
 from ..evaluation.cost import Shape, beside, memory, shape
-from .grids import STAGE, apart, do, measured, share, weights_of
+from .grids import STAGE, apart, do, measured, share, trained, weights_of
 from ..records import Prediction, Score, Stop, read_parquet
 from ..runs import meant_for
 from ..selector.chooser import BY_CLOCK, Chooser
@@ -71,8 +71,7 @@ def answered(
         do('family', raising | dict(kind=m.kind, seed=seed, base=values['reasoner']), raised, known)
         who, known = dict(reasoner=str(raised/'model'), training='', variant='answer only'), weights_of(str(raised/'model'))
     else:
-        who = dict(reasoner=values['reasoner'], training=str(home/'training'/f'evidence-{seed}'), variant='evidence')
-        do('training', meant_for(STAGE['training'], values | dict(variant='evidence', train_seed=seed, frames=str(home/'frames'))) | place, Path(who['training']), known)
+        who = dict(reasoner=values['reasoner'], training=trained('evidence', seed, values, place, home), variant='evidence')
     found = []
     for name, look in shown.items():
         folder = home/'answers'/f'{m.name}-{name}-{seed}'.replace(' ', '-')

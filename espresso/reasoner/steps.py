@@ -117,7 +117,7 @@ class Trained:
 
 # %% ../../nbs/3_reasoner/31f_steps.ipynb #43027c6f
 def _identity(r, lessons, s, start):
-    same = {k: v for k, v in asdict(s).items() if k not in ('save', 'workers', 'frames') and (k, v) != ('mixed', False)}
+    same = {k: v for k, v in asdict(s).items() if k not in ('save', 'workers', 'frame_cache') and (k, v) != ('mixed', False)}
     begin = content_id((Path(start)/'adapter_model.safetensors').read_bytes()) if start else ''
     return content_id(same, r.name, begin, crew()[0], [as_dict(l) for l in lessons])
 
@@ -181,7 +181,7 @@ def _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch):
     (size, rank), plan, begin = crew(), batches(len(lessons), s), state['step']
     seen, drops = dict.fromkeys(state['seen']), {d['row_id']: d for d in state['drops']}
     log = _log(out/'log.jsonl', begin) if rank == 0 else None
-    def made(n): return prepare(r, lessons[n], s.limit, s.frames)
+    def made(n): return prepare(r, lessons[n], s.limit, s.frame_cache)
     numbers = Kept(made) if s.epochs > 1 else made
     ready = ahead(numbers, (n for b in plan[begin:] for n in b[rank::size]), s.workers, 2*s.batch)
     def whole(step): return dict(state, step=step, seen=sorted(set(gathered([*seen]))), drops=sorted({d['row_id']: d for d in gathered([*drops.values()])}.values(), key=lambda d: d['row_id']))

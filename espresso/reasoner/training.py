@@ -29,13 +29,13 @@ def write_evidence(
     file:Path,            # Lines of `id` and `evidence`; what is there is not written again
     batch:int=8,          # Questions at once, to begin with
     limit:int=512,        # Most tokens of evidence
-    shelf:str='',         # Of frames, see `espresso.reasoner.ahead`
+    frame_cache:str='',   # See `espresso.reasoner.ahead`
 )->dict: # Id -> evidence; lessons whose frames cannot be read are not among them
     "Let the model write evidence for its own lessons"
     done = {l['id']: l['evidence'] for l in read_jsonl(file)} if file.exists() else {}
     todo = sorted((l for l in lessons if l.id not in done), key=lambda l: len(l.frames))
     def ask(l):
-        try: return [Ask(l.question, tuple(look(l, shelf)), id=l.id)]
+        try: return [Ask(l.question, tuple(look(l, frame_cache)), id=l.id)]
         except Stop: raise
         except Exception: return [] # told by the stage that trains on it
     def write(asks):
@@ -80,7 +80,7 @@ def two_stages(
         if sharded: r = load(); train(r, made, first, out/'stage1')
         chosen = [l for l in made if takes_own(second.seed, l.id, own)]
         size, rank = crew()
-        wrote = dict(gathered([*write_evidence(r, chosen[rank::size], out/f'evidence-{_digest(one.adapter)}-{rank}.jsonl', limit=evidence_limit, shelf=first.frames).items()]))
+        wrote = dict(gathered([*write_evidence(r, chosen[rank::size], out/f'evidence-{_digest(one.adapter)}-{rank}.jsonl', limit=evidence_limit, frame_cache=first.frame_cache).items()]))
     if sharded: r = load()
     more, unfit = lessons(items, videos, root, 2, wrote, own, second.seed, keep=keep, **how)
     two = train(r, more, second, out/'stage2', one.adapter, facts | dict(stage=2), sharded, lambda l: watch(2, l))

@@ -10,7 +10,7 @@ __all__ = ['SETTINGS', 'GROUPS', 'PAIRS', 'Setting', 'settings_named', 'Work', '
 from dataclasses import dataclass
 from pathlib import Path
 from ..records import Score, Stop
-from .grids import STAGE, apart, do, measured, share, side_by_side, weights_of
+from .grids import STAGE, apart, do, measured, share, side_by_side, trained, weights_of
 from .worldset import Wording
 from ..runs import meant_for
 
@@ -46,7 +46,7 @@ def settings_named(
 @dataclass(frozen=True)
 class Work:
     "An adapter, or the base alone, and the settings it is asked in"
-    name: str                 # Folder of its training
+    name: str                 # On the progress line
     variant: str              # How it is trained; empty for the base alone
     seed: int                 # Of the training
     settings: tuple[Setting, ...] # What is asked of it
@@ -72,14 +72,11 @@ def work_off(
     home:Path,     # Folder that grids share
 )->list[tuple[str, int, Path]]: # Setting, seed and folder of predictions
     "Train an adapter and let it answer"
-    weights, trained = weights_of(values['reasoner']), ''
-    if w.variant:
-        trained = str(home/'training'/w.name)
-        do('training', meant_for(STAGE['training'], values | dict(variant=w.variant, train_seed=w.seed, frames=str(home/'frames'))) | place, Path(trained), weights)
+    training = trained(w.variant, w.seed, values, place, home) if w.variant else ''
     found = []
     for s in w.settings:
         folder = home/'answers'/f'{s.name}-{w.seed}'.replace(',', '').replace(' ', '-')
-        do('answers', meant_for(STAGE['answers'], values | dict(variant=s.variant, given=s.given)) | place | dict(training=trained), folder, weights)
+        do('answers', meant_for(STAGE['answers'], values | dict(variant=s.variant, given=s.given)) | place | dict(training=training), folder, weights_of(values['reasoner']))
         found.append((s.name, w.seed, folder))
     return found
 

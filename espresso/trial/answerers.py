@@ -15,9 +15,8 @@ from ..backends.request import data_uri
 from ..backends.weights import model_folder, model_name
 from ..contracts import ReplyError, split_spec
 from ..reasoner.adapter import adapter_name, taught
-from ..reasoner.answers import SIDE
 from ..reasoner.inference import answer
-from ..reasoner.model import Ask, frame_tag, reasoner
+from ..reasoner.model import SIDE, Ask, frame_tag, reasoner
 from ..records import Prediction, Stop, as_dict, from_dict
 from ..store import Store
 from ..video import Picture, read_frames
