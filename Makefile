@@ -38,10 +38,11 @@ parts: .venv/base  ## what core frames and evidence are worth apart, of the reas
 	mkdir -p outputs/parts
 	cd nbs/5_paper && $(CURDIR)/$(BIN)/papermill 53a_parts.ipynb $(CURDIR)/outputs/parts/53a_parts.ipynb -k python3 --no-progress-bar --log-output -p out $(CURDIR)/outputs/parts -p bench $(CURDIR)/outputs/shift/plain -p videos '' -p training $(abspath $(or $(TRAINING),outputs/shift/training/all)) -p first 0 -p limit 160 -p draws 2000 $(ARGS)
 
-test: .venv/dev  ## every notebook and every test
+test: export OMP_NUM_THREADS = 1
+test: .venv/dev  ## every notebook and every test, two at a time on one thread each
 	$(BIN)/python tests/notebooks_in_step.py
 	$(BIN)/nbdev-test --n-workers 2
-	$(BIN)/python -m pytest -q tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
 
 fixtures: .venv/base  ## make the small rows that notebooks run on by default
 	$(BIN)/python tests/make_fixtures.py
