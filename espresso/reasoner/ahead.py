@@ -9,11 +9,10 @@ __all__ = ['look', 'prepare', 'ahead', 'Kept']
 import zlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
 from PIL import Image
-from .lessons import Encoded, Lesson, TooLong, encode
+from .lessons import Encoded, Lesson, TooLong, encode, prompt_of
 from .model import SIDE, Reasoner
 from ..records import Drop, Stop, replace_file
 from ..video import Picture, read_frames
@@ -44,9 +43,12 @@ def prepare(
     lesson:Lesson,   # The conversation
     limit:int=6144,  # Most tokens
     frame_cache:str|Path='', # See `look`
+    kept=None,       # A `Kept`, for what comes again
 )->Encoded|Drop: # The lesson, or why not
     "From a lesson to numbers"
-    try: return encode(r, lesson, look(lesson, frame_cache), limit)
+    def read(): return look(lesson, frame_cache)
+    def make(): return prompt_of(r, lesson, read())
+    try: return encode(r, lesson, read, limit, kept(lesson, make) if kept else None)
     except Stop: raise
     except TooLong as e: return Drop('training', lesson.id, 'longer than the limit', str(e))
     except Exception as e: return Drop('training', lesson.id, type(e).__name__, str(e), 'quarantined')
@@ -70,20 +72,22 @@ def ahead(
 
 # %% ../../nbs/3_reasoner/31b_ahead.ipynb #9f461aa1
 class Kept:
-    "Lessons as numbers, for those that come again"
+    "Prompts with their frames as numbers, for lessons that come again"
     def __init__(self,
-        make,            # Number of a lesson -> `Encoded`, or a `Drop`
-        room:int=2**29,  # Bytes of pictures to keep
-    ): self.make, self.room, self.had = make, room, {}
+        room:int=2**29, # Bytes to keep
+    ): self.room, self.had = room, {}
 
-    def __call__(self, n:int)->Encoded|Drop:
+    def __call__(self,
+        lesson:Lesson, # The conversation
+        make,          # Makes its prompt, see `prompt_of`
+    )->dict:
         "From memory, or made"
-        if n in self.had: return replace(self.had[n][0], pictures={k: _spread(*v) for k, v in self.had[n][1].items()})
-        made = self.make(n)
-        if isinstance(made, Encoded) and self.room > 0:
-            pressed = {k: (zlib.compress(t.contiguous().view(torch.uint8).numpy().tobytes(), 1), t.dtype, t.shape) for k, t in made.pictures.items()}
-            self.had[n] = replace(made, pictures={}), pressed
-            self.room -= sum(len(b) for b, _, _ in pressed.values())
+        key = lesson.frames, lesson.question, lesson.turns[0].said
+        if key in self.had: return {k: _spread(*v) for k, v in self.had[key].items()}
+        made = make()
+        if self.room > 0:
+            self.had[key] = {k: (zlib.compress(t.contiguous().view(torch.uint8).numpy().tobytes(), 1), t.dtype, t.shape) for k, t in made.items()}
+            self.room -= sum(len(b) for b, _, _ in self.had[key].values())
         return made
 
 def _spread(data, dtype, shape): return torch.frombuffer(bytearray(zlib.decompress(data)), dtype=dtype).reshape(shape)

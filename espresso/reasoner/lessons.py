@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['VARIANTS', 'Turn', 'Lesson', 'evidence_text', 'shown', 'lesson', 'takes_own', 'lessons', 'Encoded', 'TooLong',
-           'encode']
+           'prompt_of', 'encode']
 
 # %% ../../nbs/3_reasoner/31a_lessons.ipynb #718728ff
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 import torch
@@ -149,7 +150,12 @@ def _replies(r, turns):
     return ids, due
 
 # %% ../../nbs/3_reasoner/31a_lessons.ipynb #5f874d43
-def _prompt(r, lesson, pictures):
+def prompt_of(
+    r:Reasoner,             # Who shall learn
+    lesson:Lesson,          # The conversation
+    pictures:list[Picture], # Its core frames
+)->dict: # Tokens, and what the processor made of the frames
+    "All that comes before the first reply, as numbers"
     text = r.prompt(Ask(lesson.question, tuple(pictures)), lesson.turns[0].said)
     images = dict(images=[[shrink(p.image, r.pixels) for p in pictures]], **r.processor.one_tile) if pictures else {}
     batch = dict(r.processor(text=[text], return_tensors='pt', **images))
@@ -168,21 +174,24 @@ def _positions(r, ids, kinds, pictures):
 def encode(
     r:Reasoner,               # Who shall learn
     lesson:Lesson,            # The conversation
-    pictures:list[Picture],   # Its core frames
+    pictures:list[Picture]|Callable, # Its core frames, or what reads them when they are needed
     limit:int=6144,           # Most tokens
+    prompt:dict|None=None,    # From `prompt_of`, if it is there already
 )->Encoded:
     "A lesson as numbers for one model"
+    def first(n): return (pictures() if callable(pictures) else pictures)[:n]
     replies, due = _replies(r, lesson.turns)
     limit = min(limit, r.model.config.get_text_config().max_position_embeddings)
-    show = list(pictures)
-    while True:
-        batch = _prompt(r, lesson, show)
-        ids = batch.pop('input_ids')[0].tolist()
-        if (over := len(ids) + len(replies) - limit) <= 0: break
-        if len(show) < 2: raise TooLong(f'{len(ids)} tokens of question and a single frame and {len(replies)} of replies are more than the limit of {limit}')
-        show = show[:len(show) - max(1, min(over*len(show)//len(ids), len(show)-1))]
+    shown = len(lesson.frames)
+    batch = dict(prompt or prompt_of(r, lesson, first(shown)))
+    while (over := batch['input_ids'].shape[1] + len(replies) - limit) > 0:
+        read = batch['input_ids'].shape[1]
+        if shown < 2: raise TooLong(f'{read} tokens of question and a single frame and {len(replies)} of replies are more than the limit of {limit}')
+        shown -= max(1, min(over*shown//read, shown-1))
+        batch = prompt_of(r, lesson, first(shown))
+    ids = batch.pop('input_ids')[0].tolist()
     targets, weights = [0]*(len(ids)+len(replies)), [0.]*(len(ids)+len(replies))
     for place, token, weight in due: targets[len(ids)+place], weights[len(ids)+place] = token, weight
     positions = _positions(r, ids+replies, batch.pop('mm_token_type_ids', None), batch)
     seen = {k: v.to(r.model.dtype) if v.is_floating_point() else v for k, v in batch.items()}
-    return Encoded(lesson.id, ids+replies, targets, weights, positions, seen, ids.count(r.processor.image_token_id), tuple(p.frame for p in pictures[len(show):]))
+    return Encoded(lesson.id, ids+replies, targets, weights, positions, seen, ids.count(r.processor.image_token_id), lesson.frames[shown:])

@@ -151,6 +151,7 @@ def train(
     facts:dict|None=None,   # Put into `training.json` beside the adapter; `model` is the base as one would ask for it
     sharded:bool=False,     # Divide the base among all processes
     watch=lambda line: None,# Called with every line of the log
+    kept:Kept|None=None,    # Prompts that another stage has made
 )->Trained:
     "Train one stage"
     out, token = Path(out), _identity(r, lessons, s, start)
@@ -164,7 +165,7 @@ def train(
     state['model'] = (facts or {}).get('model', state['base'])
     if sharded: shard(r)
     try:
-        with _quickly(r, s): state = _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch)
+        with _quickly(r, s): state = _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch, kept or Kept(2**29 if s.epochs > 1 else 0))
     finally:
         r.model.eval(); _recompute(r, False)
     if not state['seen']: raise Stop(f'none of the {len(lessons)} lessons could be learnt from; the first: {next((d["detail"] for d in state["drops"]), "the epochs end before it")}')
@@ -176,14 +177,13 @@ def train(
     return Trained(out/'adapter', told['seen'], [from_dict(Drop, d) for d in told['drops']])
 
 # %% ../../nbs/3_reasoner/31f_steps.ipynb #d20ec15b
-def _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch):
+def _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch, kept):
     "All steps from the one in `state`; gives the state after the last"
     (size, rank), plan, begin = crew(), batches(len(lessons), s), state['step']
     seen, drops = dict.fromkeys(state['seen']), {d['row_id']: d for d in state['drops']}
     log = _log(out/'log.jsonl', begin) if rank == 0 else None
-    def made(n): return prepare(r, lessons[n], s.limit, s.frame_cache)
-    numbers = Kept(made) if s.epochs > 1 else made
-    ready = ahead(numbers, (n for b in plan[begin:] for n in b[rank::size]), s.workers, 2*s.batch)
+    def made(n): return prepare(r, lessons[n], s.limit, s.frame_cache, kept)
+    ready = ahead(made, (n for b in plan[begin:] for n in b[rank::size]), s.workers, 2*s.batch)
     def whole(step): return dict(state, step=step, seen=sorted(set(gathered([*seen]))), drops=sorted({d['row_id']: d for d in gathered([*drops.values()])}.values(), key=lambda d: d['row_id']))
     def keep(step):
         now = whole(step)

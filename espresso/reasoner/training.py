@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from ..backends.weights import Batches
 from ..engine import Counts, Progress
-from .ahead import look
+from .ahead import Kept, look
 from .lessons import Lesson, lessons, takes_own
 from .inference import Memory
 from .model import EVIDENCE, Ask, Reasoner, reasoner as open_base
@@ -69,11 +69,11 @@ def two_stages(
     watch=lambda stage, line: None, # Called with the stage and a line of its log
 )->Trained:
     "Evidence, then the answer"
-    how, r = dict(variant=variant, decimals=decimals, beside=beside), load()
+    how, r, kept = dict(variant=variant, decimals=decimals, beside=beside), load(), None if variant == 'answer only' else Kept()
     facts = dict(facts or {}, **how, own=own, keep=keep)
     made, bad = lessons(items, videos, root, 1, seed=first.seed, **how)
     if not made: raise Stop(f'none of the {len(items)} rows can be learnt from; the first: {bad[0].detail}')
-    one = train(r, made, first, out/'stage1', facts=facts | dict(stage=1), sharded=sharded, watch=lambda l: watch(1, l))
+    one = train(r, made, first, out/'stage1', facts=facts | dict(stage=1), sharded=sharded, watch=lambda l: watch(1, l), kept=kept)
     if variant == 'answer only': return _result(out, one, bad, [])
     wrote = {}
     if own:
@@ -83,7 +83,7 @@ def two_stages(
         wrote = dict(gathered([*write_evidence(r, chosen[rank::size], out/f'evidence-{_digest(one.adapter)}-{rank}.jsonl', limit=evidence_limit, frame_cache=first.frame_cache).items()]))
     if sharded: r = load()
     more, unfit = lessons(items, videos, root, 2, wrote, own, second.seed, keep=keep, **how)
-    two = train(r, more, second, out/'stage2', one.adapter, facts | dict(stage=2), sharded, lambda l: watch(2, l))
+    two = train(r, more, second, out/'stage2', one.adapter, facts | dict(stage=2), sharded, lambda l: watch(2, l), kept)
     return _result(out, two, unfit, one.drops)
 
 # %% ../../nbs/3_reasoner/31_training.ipynb #53d28797
