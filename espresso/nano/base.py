@@ -159,6 +159,7 @@ def read_sample(
     rng:random.Random, # Chooses
     turns:int=8,       # Questions over the same text
     more:tuple=(),     # Kinds of question that come more often
+    retold:float=.15,  # Share of what is asked over captions that asks for the past between them, which they may not tell
 ): # Turns, no pictures
     "Plain questions over a text"
     scene = make_scene(number, seed)
@@ -168,7 +169,7 @@ def read_sample(
     else:
         ms = moments(scene, [rng.uniform(0, scene.seconds - .1) for _ in range(rng.choice((1, 2)))])
         text = '\n'.join(f'At {m.time:.1f} s: ' + ' '.join(m.sentences) for m in ms)
-        done = [(rng.random() < .15 and retell(scene, ms, rng)) or plain_question(ms, rng, (*TIMED, *more))[1:] for _ in range(turns)]
+        done = [(rng.random() < retold and retell(scene, ms, rng)) or plain_question(ms, rng, (*TIMED, *more))[1:] for _ in range(turns)]
     return _over(text, done)
 
 def _over(text, done): return [(f'{text}\n{done[0][0]}', done[0][1]), *done[1:]], None # the text stands before the first question

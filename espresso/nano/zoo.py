@@ -36,7 +36,7 @@ def plan(
     "A share of the plan"
     return {k: max(4, round(v*share)) for k, v in PLAN.items()}
 
-def _texts(most): rng = random.Random(0); return [read_sample(rng.randint(0, 400), UNSEEN, rng, 1) for _ in range(min(300, most))]
+def _texts(most): rng = random.Random(0); return [read_sample(rng.randint(0, 400), UNSEEN, rng, 1, retold=0) for _ in range(most)]
 
 def _unseen(most): return album(min(60, most), UNSEEN, 4, SIDE, workers=1)
 
@@ -52,7 +52,7 @@ def reader(
     _alone(seed); n = plan(share)
     tok = tokenizer(*world_texts(min(1200, n['scenes']), LEARN)); tok.save_pretrained(work/'tokenizer')
     model, make = build(tok), samples_for(tok, [], (0, n['texts']), LEARN)
-    raise_model(model, tok, [(.1, 16, make['echo']), (.4, 8, make['read']), (.5, 8, make['bind'])], n['reader'], seed, work/'reader.jsonl', dict(read=_texts(n['reader'])), 'reader')
+    raise_model(model, tok, [(.1, 16, make['echo']), (.4, 8, make['read']), (.5, 8, make['bind'])], n['reader'], seed, work/'reader.jsonl', dict(read=_texts(min(300, n['reader']))), 'reader')
     torch.save(model.state_dict(), work/'reader.pt')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #d5bf92d1
@@ -98,7 +98,7 @@ def base(
     tok, pages = AutoTokenizer.from_pretrained(out/'captioner'), torch.load(work/'pages.pt', weights_only=False)
     model = AutoModelForImageTextToText.from_pretrained(out/'captioner', dtype=torch.float32, attn_implementation=quick_attention())
     make, rng, unseen = samples_for(tok, pages, (0, n['texts']), LEARN), random.Random(seed + 1), _unseen(n['scenes'])
-    tests = dict(caption=[caption_sample(p, k) for p in unseen for k in range(4)], look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(n['base']))
+    tests = dict(caption=[caption_sample(p, k) for p in unseen for k in range(4)], look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(min(300, n['base'])))
     raise_model(model, tok, [(.05, 16, make['echo']), (.15, 32, make['caption']), (.4, 10, make['look']), (.2, 8, make['read']), (.2, 8, make['bind'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .8)
     save(model, tok, out/'base')
 
