@@ -171,6 +171,7 @@ def _positions(r, ids, kinds, pictures):
     place, _ = r.spatial.get_rope_index(torch.tensor([ids]), mm_token_type_ids=kinds, image_grid_thw=pictures.get('image_grid_thw'))
     return torch.cat([along, place[:, 0]])
 
+# %% ../../nbs/3_reasoner/31a_lessons.ipynb #5f874d44
 def encode(
     r:Reasoner,               # Who shall learn
     lesson:Lesson,            # The conversation
