@@ -42,7 +42,7 @@ test: export OMP_NUM_THREADS = 1
 test: .venv/dev  ## every notebook and every test, two at a time on one thread each
 	$(BIN)/python tests/notebooks_in_step.py
 	$(BIN)/nbdev-test --n-workers 2
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests
 
 fixtures: .venv/base  ## make the small rows that notebooks run on by default
 	$(BIN)/python tests/make_fixtures.py

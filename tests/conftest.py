@@ -18,6 +18,12 @@ def data(out):
     return {str(p.relative_to(out)): p.read_bytes() for p in sorted(Path(out).rglob('*'))
             if p.is_file() and p.name not in skip and p.parent.name != 'marks' and p.suffix not in ('.ipynb',) and not p.name.startswith('store.sqlite')}
 
+LONG = 'test_run_server', 'test_run', 'test_answers', 'test_report', 'test_training', 'test_wheel', 'test_grids' # minutes each
+
+def pytest_collection_modifyitems(items):
+    "Long files first, so that two processes end together"
+    items.sort(key=lambda i: LONG.index(i.path.stem) if i.path.stem in LONG else len(LONG))
+
 @pytest.fixture(scope='session')
 def run(tmp_path_factory):
     "A finished dataset"
