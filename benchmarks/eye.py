@@ -3,7 +3,7 @@
     python benchmarks/eye.py nano/captioner                        # a tower that is finished; only the layer is trained
     python benchmarks/eye.py --patch 8 --width 96 --steps 600      # a tower raised from nothing, as `espresso.nano.eye` does it
 
-A thing is told when at one of its patches every word of its name is found; with `all`, everything that is said of it too. A frame counts when that holds for all its things: a caption cannot be right where it does not.
+A thing is told when at one of its patches every word of its name is found; with `all`, everything that is said of it too. A frame counts when that holds for all its things. It tells what is plain to read, not all that a language model may find.
 Frames are those of `--scenes` scenes of world 1000, four of each, and for judging 240 of world 0. One thread.
 """
 import argparse, random, time

@@ -9,6 +9,7 @@ __all__ = ['look', 'prepare', 'ahead', 'Kept']
 import zlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 import numpy as np, torch
 from PIL import Image
@@ -46,9 +47,9 @@ def prepare(
     kept=None,       # A `Kept`, for what comes again
 )->Encoded|Drop: # The lesson, or why not
     "From a lesson to numbers"
-    def read(): return look(lesson, frame_cache)
-    def make(): return prompt_of(r, lesson, read())
-    try: return encode(r, lesson, read, limit, kept(lesson, make) if kept else None)
+    pictures = cache(lambda: look(lesson, frame_cache))
+    def make(n): return prompt_of(r, lesson, pictures()[:n])
+    try: return encode(r, lesson, (lambda n: kept(lesson, n, lambda: make(n))) if kept else make, limit)
     except Stop: raise
     except TooLong as e: return Drop('training', lesson.id, 'longer than the limit', str(e))
     except Exception as e: return Drop('training', lesson.id, type(e).__name__, str(e), 'quarantined')
@@ -79,10 +80,11 @@ class Kept:
 
     def __call__(self,
         lesson:Lesson, # The conversation
+        n:int,         # How many of its frames are shown
         make,          # Makes its prompt, see `prompt_of`
     )->dict:
         "From memory, or made"
-        key = lesson.frames, lesson.question, lesson.turns[0].said
+        key = lesson.frames[:n], lesson.question, lesson.turns[0].said
         if key in self.had: return {k: _spread(*v) for k, v in self.had[key].items()}
         made = make()
         if self.room > 0:

@@ -175,21 +175,17 @@ def _positions(r, ids, kinds, pictures):
 def encode(
     r:Reasoner,               # Who shall learn
     lesson:Lesson,            # The conversation
-    pictures:list[Picture]|Callable, # Its core frames, or what reads them when they are needed
+    pictures:list[Picture]|Callable, # Its core frames; or how many of them are shown -> what `prompt_of` makes of these
     limit:int=6144,           # Most tokens
-    prompt:dict|None=None,    # From `prompt_of`, if it is there already
 )->Encoded:
     "A lesson as numbers for one model"
-    def first(n): return (pictures() if callable(pictures) else pictures)[:n]
+    prompt = pictures if callable(pictures) else lambda n: prompt_of(r, lesson, pictures[:n])
     replies, due = _replies(r, lesson.turns)
     limit = min(limit, r.model.config.get_text_config().max_position_embeddings)
     shown = len(lesson.frames)
-    batch = dict(prompt or prompt_of(r, lesson, first(shown)))
-    while (over := batch['input_ids'].shape[1] + len(replies) - limit) > 0:
-        read = batch['input_ids'].shape[1]
+    while (over := (read := (batch := prompt(shown))['input_ids'].shape[1]) + len(replies) - limit) > 0:
         if shown < 2: raise TooLong(f'{read} tokens of question and a single frame and {len(replies)} of replies are more than the limit of {limit}')
         shown -= max(1, min(over*shown//read, shown-1))
-        batch = prompt_of(r, lesson, first(shown))
     ids = batch.pop('input_ids')[0].tolist()
     targets, weights = [0]*(len(ids)+len(replies)), [0.]*(len(ids)+len(replies))
     for place, token, weight in due: targets[len(ids)+place], weights[len(ids)+place] = token, weight
