@@ -47,8 +47,8 @@ test: .venv/dev  ## every notebook and every test, two at a time on one thread e
 fixtures: .venv/base  ## make the small rows that notebooks run on by default
 	$(BIN)/python tests/make_fixtures.py
 
-nano: .venv/base  ## raise the nano models again, from nothing
-	$(BIN)/papermill nbs/3_nano/32e_nano.ipynb outputs/nano-models.ipynb -p out '$(CURDIR)/espresso/nano/weights' -p share 1.0
+nano: .venv/base  ## raise the nano models again, from nothing, into outputs/nano-models; `local:outputs/nano-models/base` names one
+	$(BIN)/papermill nbs/3_nano/32e_nano.ipynb outputs/nano-models.ipynb -p out '$(CURDIR)/outputs/nano-models' -p share 1.0
 
 lab: .venv/lab  ## open the notebooks
 	$(BIN)/jupyter lab nbs/index.ipynb

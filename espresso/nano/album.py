@@ -73,9 +73,10 @@ def album(
     side:int=160,   # Pixels
     workers:int=2,  # Processes; 1 for this one
     brief:int=0,    # See `times_of`
+    first:int=0,    # Number of the first
 )->list[Page]:
     "Draw many scenes"
-    jobs = [(n, seed, frames, side, brief) for n in range(scenes)]
+    jobs = [(n, seed, frames, side, brief) for n in range(first, first + scenes)]
     if workers < 2: return [_page(j) for j in jobs]
     with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
         return list(tqdm(pool.map(_page, jobs, chunksize=32), total=scenes, desc='album', unit='scene', disable=None))
