@@ -1013,6 +1013,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'espresso.nano.zoo': { 'espresso.nano.zoo._alone': ('3_nano/nano.html#_alone', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo._both': ('3_nano/nano.html#_both', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo._keep': ('3_nano/nano.html#_keep', 'espresso/nano/zoo.py'),
+                                   'espresso.nano.zoo._kept': ('3_nano/nano.html#_kept', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo._pages': ('3_nano/nano.html#_pages', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo._texts': ('3_nano/nano.html#_texts', 'espresso/nano/zoo.py'),
                                    'espresso.nano.zoo._unseen': ('3_nano/nano.html#_unseen', 'espresso/nano/zoo.py'),

@@ -83,7 +83,10 @@ def more(
     n = plan(share)
     _keep(work, 'more', album(n['more'], LEARN, _EACH, SIDE, 1, _BRIEF, first=n['scenes']))
 
-def _pages(work): return [p for part in ('eye', 'more') for p in pickle.loads((work/f'{part}.pages').read_bytes())]
+def _kept(work, name):
+    with open(work/f'{name}.pages', 'rb') as f: return pickle.load(f)
+
+def _pages(work): return _kept(work, 'eye') + _kept(work, 'more')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #0ef58f4e
 def captioner(
