@@ -183,7 +183,9 @@ def encode(
     replies, due = _replies(r, lesson.turns)
     limit = min(limit, r.model.config.get_text_config().max_position_embeddings)
     shown = len(lesson.frames)
-    while (over := (read := (batch := prompt(shown))['input_ids'].shape[1]) + len(replies) - limit) > 0:
+    while True:
+        batch = prompt(shown); read = batch['input_ids'].shape[1]; over = read + len(replies) - limit
+        if over <= 0: break
         if shown < 2: raise TooLong(f'{read} tokens of question and a single frame and {len(replies)} of replies are more than the limit of {limit}')
         shown -= max(1, min(over*shown//read, shown-1))
     ids = batch.pop('input_ids')[0].tolist()
