@@ -2424,6 +2424,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'espresso.world.scene.Track.__init__': ( '0_world/scene.html#track.__init__',
                                                                                'espresso/world/scene.py'),
                                       'espresso.world.scene.Track.moving': ('0_world/scene.html#track.moving', 'espresso/world/scene.py'),
+                                      'espresso.world.scene.Track.when': ('0_world/scene.html#track.when', 'espresso/world/scene.py'),
                                       'espresso.world.scene._ask': ('0_world/scene.html#_ask', 'espresso/world/scene.py'),
                                       'espresso.world.scene._boxes': ('0_world/scene.html#_boxes', 'espresso/world/scene.py'),
                                       'espresso.world.scene._caption': ('0_world/scene.html#_caption', 'espresso/world/scene.py'),

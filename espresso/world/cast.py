@@ -175,7 +175,8 @@ def vehicle(
     if kind == 'van': c.polygon([(16,-46), (36,-46), (43,-28), (16,-28)], (208, 226, 236)); c.line([(12,-47), (12,-9)], 1.4, colour, -.25)
     if kind == 'car': c.line([(-1,-20), (-1,-9)], 1.2, colour, -.3); c.box(3, -18, 9, -16, colour, -.35)
     c.box(long-6, -19, long, -12, (255, 240, 190), r=2)
-    c.box(-long, -20, -long+5, -12, (255, 90, 70) if brake else (150, 40, 40), r=2)
+    c.box(-long, -20, -long+5, -12, (150, 40, 40), r=2)
+    if brake: c.disc(-long+1, -16, 10, 9, (255, 120, 90), alpha=.45); c.box(-long-3, -22, -long+5, -10, (255, 90, 70), r=3)
     for x in (-long*.58, long*.58):
         c.disc(x, -6, 10, colour=(44, 44, 50)); c.disc(x, -6, 5, colour=(196, 198, 204))
         a = roll/10

@@ -120,16 +120,17 @@ def _cook(s, b, n, k, colour, woman, before, after, act, look):
     name, (t0, t1), keys = n['cook'], b['act'], [(0, 104)]
     for i in range(k): a = b[str(i)][0]; keys += [(a, 196 if i else 104), (a+.5, 98), (a+1.4, 198)]
     x = Track(*keys, (t0, 198), (t0+.5, 216 if act in ('knob', 'lid') else 198), (t0+1.4, 110 if act == 'lift' else 216 if act in ('knob', 'lid') else 198))
-    busy = [(b[str(i)][0]+.3, b[str(i)][0]+1.7) for i in range(k)] + [(t0, t0+1.7)]
+    busy = [(b[str(i)][0]+.1, b[str(i)][0]+1.7) for i in range(k)] + [(t0, t0+2.3)]
     arm = Track(*[q for p, r in busy for q in ((p, 12), (p+.3, 72), (r-.2, 72), (r, 12))])
     mood = State((0, before), (b['trouble'][0]+.1, after))
     def draw(c, t):
         with c.at(x(t), 178, 1.38): person(c, colour, woman, mood(t), 0, (12 if not (act == 'lift' and t > t0) else arm(t)*.5, arm(t)), .7 if t > .8 else 0, look)
     s.add(name, draw); s.add('', lambda c, t: c.uncover(0, EDGE, 320, 240))
     words = dict(calm='calm', happy='smiling', sad='sad', surprised='surprised')
-    out = {'before': s.fact(f'The {name} is {words[before]}.', 0, b['trouble'][0], name), 'after': s.fact(f'The {name} is {words[after]}.', b['trouble'][0]+.1, s.seconds, name)}
-    for i in range(k): out[i] = s.fact(f"The {name} is putting the {n['food'][i]} into the {n['pot']}.", *b[str(i)], n['food'][i], n['pot'])
-    out['act'] = s.fact(f'The {name} is {ACTS[act][0].format(**n)}.', t0+1., t1, name, dict(lid='lid', jug=n['jug']).get(act, n['pot']))
+    out = {'before': s.fact(f'The {name} is {words[before]}.', 0, b['trouble'][0]+.1, name), 'after': s.fact(f'The {name} is {words[after]}.', b['trouble'][0]+.1, s.seconds, name)}
+    for i in range(k): out[i] = s.fact(f"The {name} is putting the {n['food'][i]} into the {n['pot']}.", b[str(i)][0]+.3, b[str(i)][0]+1.75, n['food'][i], n['pot'])
+    first, last = dict(knob=(.5, 2.2), lid=(.4, 2.2), jug=(.8, 2.1), lift=(.2, 1.8))[act] # while it can be seen
+    out['act'] = s.fact(f'The {name} is {ACTS[act][0].format(**n)}.', t0+first, t0+last, name, dict(lid='lid', jug=n['jug']).get(act, n['pot']))
     return out
 
 # %% ../../nbs/0_world/03g_cooking.ipynb #afee3da6
@@ -145,39 +146,40 @@ def _dishes(s, b, n, k, kinds, board, what, act, rest, at):
         for i in range(7 if burns(t) > .02 else 0):
             h = (9+2*np.sin(t*14+2*i))*burns(t); c.polygon([(212+9*i, 191), (216+9*i, 191-h), (220+9*i, 191)], (252, 214, 132))
     s.add('flame', flame); s.add(name, back)
-    for i, kind in enumerate(kinds): _food(s, b, n['food'][i], kind, i if i < k else None, board[i], at, name, out)
+    for i, kind in enumerate(kinds): _food(s, b, n['food'][i], kind, i if i < k else None, board[i], name, out)
     s.add(name, front)
     much = Track((tr, 0.), (tr+.4, 1.), (t0+.8, 1.), (t0+1.2, 0.))
     def bad(c, t):
         with c.at(*at(t)): much(t) > .05 and trouble(c, what, t, much(t))
-    s.add(what, bad); out['trouble'] = s.fact(TROUBLES[what][0].format(**n), tr+.3, t0+.9, what, n['pot'])
+    s.add(what, bad); out['trouble'] = s.fact(TROUBLES[what][0].format(**n), tr+.2, t0+1., what, n['pot'])
     lid = Track((t0, 292, 150), (t0+.6, 280, 108), (t0+1.3, 240, 112), (t0+1.8, 240, 146)) if act == 'lid' else Track((0, 292, 152))
     def cover(c, t):
         with c.at(*lid(t), size=1 if act == 'lid' else .9): c.disc(0, 0, 35, 8, rest[1], -.12); c.disc(0, -3, 30, 6, rest[1], .14); c.disc(0, -10, 5, colour=rest[1], k=-.3)
     if act == 'lid': s.add('lid', cover)
-    tip = Track((t0, 300, 160, 0), (t0+.6, 286, 104, 0), (t0+.9, 280, 102, -75), (t0+1.6, 280, 102, -75), (t0+2., 300, 160, 0)) if act == 'jug' else Track((0, 300, 160, 0))
+    tip = Track((t0, 300, 160, 0), (t0+.6, 286, 104, 0), (t0+.9, 280, 102, -75), (t0+2., 280, 102, -75), (t0+2.4, 300, 160, 0)) if act == 'jug' else Track((0, 300, 160, 0))
     def jug(c, t):
         x, y, a = tip(t)
         if a < -50: c.line([(x-20, y+6), (252, 150)], 4, (150, 196, 226))
         with c.at(x, y, angle=a): c.line([(10,-6), (20,-4), (19,10), (10,11)], 3.6, rest[2], -.2); c.polygon([(-11,-17), (-17,-21), (11,-18), (13,17), (-13,17)], rest[2]); c.box(-8, -10, -4, 12, rest[2], .3, 2)
     s.add(n['jug'], jug)
-    s.fact('The flame is burning under the pot.'.replace('the pot', f"the {name}"), b['lit'][0]+.2, t0+1 if act in ('knob', 'lift') else s.seconds, 'flame', rank=2)
-    out['off'] = s.fact('The stove is off.', 0, b['lit'][0]+.2, rank=1)
+    s.fact('The flame is burning under the pot.'.replace('the pot', f"the {name}"), b['lit'][0]+.3, t0+1.1 if act == 'knob' else t0+.9 if act == 'lift' else s.seconds, 'flame', rank=2)
+    out['off'] = s.fact('The stove is off.', 0, b['lit'][0]+.3, rank=1)
+    if act == 'knob': s.fact('The stove is off.', t0+1.1, s.seconds, rank=1)
     out['lit'] = next(x for x in s.facts if x.sentence.startswith('The flame is burning'))
     return out
 
 # %% ../../nbs/0_world/03g_cooking.ipynb #b02a9c35
-def _food(s, b, name, kind, i, x0, at, pot, out):
-    "One ingredient: on the board, in the hand, in the pot"
+def _food(s, b, name, kind, i, x0, pot, out):
+    "One ingredient: on the board, in the hand, in the pot until it sinks"
     t0 = b[str(i)][0] if i is not None else s.seconds+9
-    way = Track((t0+.2, x0, 180), (t0+.6, 145, 122), (t0+1.4, 245, 120), (t0+1.9, POT[0]-20+20*(i or 0), POT[1]-5))
+    way = Track((t0+.1, x0, 180), (t0+.5, 145, 122), (t0+1.4, 245, 120), (t0+1.9, POT[0]-20+20*(i or 0), POT[1]-5))
     def draw(c, t):
-        x, y = way(t); px, py = at(t)
-        if t > t0+2: x, y = x+px-POT[0], y+py-POT[1]
+        if t > b['trouble'][0]+.15 and i is not None: return # it has sunk
+        x, y = way(t)
         with c.at(x, y): y > 160 and shadow(c, 0, 11, 14); ingredient(c, kind)
     s.add(name, draw)
-    out['board', name] = s.fact(f'The {name} is lying on the board.', 0, min(t0+.2, s.seconds), name, rank=1 if i is None else 5)
-    if i is not None: s.fact(f'The {name} is in the {pot}.', t0+2, b['trouble'][0], name, rank=4)
+    out['board', name] = s.fact(f'The {name} is lying on the board.', 0, min(t0+.3, s.seconds), name, rank=1 if i is None else 5)
+    if i is not None: s.fact(f'The {name} is in the {pot}.', t0+1.75, b['trouble'][0]+.15, name, rank=4)
 
 # %% ../../nbs/0_world/03g_cooking.ipynb #fdc49516
 def _cooking_questions(s, b, n, k, f, lit, what, act, before, after):

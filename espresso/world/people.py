@@ -124,8 +124,9 @@ def _somebody(s, b, n, k, colour, woman, look, role, x, moods, loss, helper, o, 
     f['role', k] = s.fact(f'The {name} is a {role}.', 0, b['intro'][1]-.5, name, rank=0)
     if k == 'a':
         f['moods'] = [s.fact(f'The {name} is {WORDS[m]}.', p, q, name) for m, p, q in zip(moods, (0, t0+.6, b['end'][0]-.5), (t0+.6, b['end'][0]-.5, s.seconds))]
-        if loss == 'stumble': f['loss'] = s.fact(LOSSES['stumble'][0].format(**n), t0+.2, b['loss'][1], name)
-    if k == o: f['other'] = s.fact(f'The {name} is {OTHERS[other][0]}.', t1+.3, min(t1+2.1, s.seconds) if other == 'leave' else s.seconds, name)
+        if loss == 'stumble': f['loss'] = s.fact(LOSSES['stumble'][0].format(**n), t0+.2, t0+1.35, name)
+    away = t1 + .45*(other == 'leave')
+    if k == o: f['other'] = s.fact(f'The {name} is {OTHERS[other][0]}.', away, x.when(lambda v: not -4 < v < 324, away, s.seconds), name)
 
 # %% ../../nbs/0_world/03i_people.ipynb #cd32ff16
 def _pets(s, b, n, x, loss, helper, f):
@@ -142,9 +143,12 @@ def _pets(s, b, n, x, loss, helper, f):
     def fl(c, t):
         with c.at(*fly(t), .85, flip=fly(t+.1)[0] <= fly(t)[0]): bird(c, n['bird'].split()[0], (t*2.4 % 1)+.01 if fly.moving(t) or (helper == 'bird' and t > h+.1) else 0)
     s.add(n['dog'], d); s.add(n['bird'], fl); x['dog'], x['bird'] = dog, fly
-    s.fact(f"The {n['dog']} is sitting in the park.", 0, dx[1][0] if len(dx) > 1 else s.seconds, n['dog'], rank=4)
-    s.fact(f"The {n['bird']} is sitting on the post.", 0, bx[1][0] if len(bx) > 1 else s.seconds, n['bird'], rank=4)
-    if loss in ('dog', 'bird'): f['loss'] = s.fact(LOSSES[loss][0].format(**n), t0+.2, b['loss'][1], n[loss], n['a'])
+    went, back = t0+.1, t0+dict(dog=2., bird=3.1).get(loss, 0.) # while it causes the loss
+    for pet, how in (('dog', 'sitting in the park'), ('bird', 'sitting on the post')):
+        goes = max(h, back)+.1 if pet == helper == 'bird' else h+.1 if pet == helper else s.seconds
+        for a, e in ((0, went), (back, goes)) if pet == loss else ((0, goes),): s.fact(f'The {n[pet]} is {how}.', a, e, n[pet], rank=4)
+    if helper == 'dog': s.fact(f"The {n['dog']} is sitting in the park.", b['end'][0]-.5, s.seconds, n['dog'], rank=4)
+    if loss in ('dog', 'bird'): f['loss'] = s.fact(LOSSES[loss][0].format(**n), went, t0+2., n[loss], n['a'])
 
 # %% ../../nbs/0_world/03i_people.ipynb #1a906d6a
 def _treasure(s, b, n, x, kind, helper, f):

@@ -100,7 +100,7 @@ def _doors(s, b, doors, colours, which, found, meet):
     def inside(c, t):
         if t < t0: return
         hop = -14*abs(np.sin(t*6)) if meet == 'hop' and t > t1 else 0
-        with c.at(x(t), y(t)+hop, .82): animal(c, fur, kind, 'happy' if meet in ('close', 'hop') else 'surprised' if meet == 'run' else 'calm', t*2.5 if x.moving(t) else 0, side*.8)
+        with c.at(x(t), y(t)+hop, .82): animal(c, fur, kind, 'surprised' if t < t1 or meet == 'run' else 'calm' if meet == 'stay' else 'happy', t*2.5 if x.moving(t) else 0, side*.8)
     for i, name in enumerate(doors):
         k = Track((t0, 0.), (t0+.7, 1.)) if i == which else Track((0, 0.))
         def leaf(c, t, i=i, k=k):
@@ -108,9 +108,9 @@ def _doors(s, b, doors, colours, which, found, meet):
         if i == which: s.add(found, lambda c, t: t < t1+.2 and inside(c, t))
         s.add(name, leaf)
     s.fact(f'The {doors[1-which]} is closed.', 0, s.seconds, doors[1-which], rank=5)
-    out = {'closed': s.fact(f'The {doors[which]} is closed.', 0, t0, doors[which], rank=3), 'open': s.fact(f'The {doors[which]} is open.', t0+.5, s.seconds, doors[which])}
-    out['found'] = s.fact(f'The {found} is standing behind the {doors[which]}.', t0+.7, t1, found, doors[which])
-    out['meet'] = s.fact(f'The {found} is {MEETINGS[meet][0]}.', t1, t1+1.8 if meet == 'run' else s.seconds, found)
+    out = {'closed': s.fact(f'The {doors[which]} is closed.', 0, t0+.15, doors[which], rank=3), 'open': s.fact(f'The {doors[which]} is open.', t0+.15, s.seconds, doors[which])}
+    out['found'] = s.fact(f'The {found} is standing behind the {doors[which]}.', t0+.4, t1, found, doors[which])
+    out['meet'] = s.fact(f'The {found} is {MEETINGS[meet][0]}.', t1, x.when(lambda v: not -10 < v < 330, t1, s.seconds), found)
     out['front'] = lambda: s.add(found, lambda c, t: t >= t1+.2 and inside(c, t))
     return out
 
@@ -141,19 +141,19 @@ def _finder(s, b, who, doors, keys, spots, colour, woman, which, before, after, 
     for i, take, carry in tries:
         t, u, x = b[take][0], b[carry][0], SPOTS[spots[i]][0]-side*32
         steps += [(t, steps[-1][1]), (t+.9, x), (u, x), (u+1.2, at)]
-        arms += [(t+.5, 12), (t+.9, 128 if SPOTS[spots[i]][1] < 120 else 80), (t+1.3, 70), (u+1.9, 70), (u+2.2, 12 if i else 70)]
-        out['take', i] = s.fact(f'The {who} is taking the {keys[i]}.', t, u, who, keys[i])
-        out['carry', i] = s.fact(f'The {who} is carrying the {keys[i]} to the {d}.', u, u+2.1 if i else b['open'][0]+.3, keys[i], d)
-    x, arm = Track(*steps), Track(*arms, (b['open'][0]+1., 70), (b['open'][0]+1.4, 12))
+        arms += [(t+.1, 12), (t+.6, 128 if SPOTS[spots[i]][1] < 120 else 80), (t+1.3, 70), (u+1.9, 70), (u+2.2, 12 if i else 70)]
+        out['take', i] = s.fact(f'The {who} is taking the {keys[i]}.', t+.25, u+.15, who, keys[i])
+        out['carry', i] = s.fact(f'The {who} is carrying the {keys[i]} to the {d}.', u+.15, u+2.1 if i else b['open'][0]+.4, keys[i], d)
+    x, arm = Track(*steps), Track(*arms, (b['open'][0]+1.6, 70), (b['open'][0]+2., 12))
     mood = State((0, before), (b['open'][0]+.5, after))
     def draw(c, t):
         a = arm(t), 12
         with c.at(x(t), 206): person(c, colour, woman, mood(t), t*2.4 if x.moving(t) else 0, a if side < 0 else a[::-1], side*.7, look)
     s.add(who, draw)
-    out['opens'] = s.fact(f'The {who} is opening the {d}.', b['open'][0]+.3, b['meet'][0], who, d)
-    s.fact(f'The {who} is standing on the rug.', 0, b['intro'][1], who, rank=3)
+    out['opens'] = s.fact(f'The {who} is opening the {d}.', b['open'][0]+.4, b['open'][0]+1.8, who, d)
+    s.fact(f'The {who} is standing on the rug.', 0, b['intro'][1]+.25, who, rank=3)
     words = dict(calm='calm', happy='smiling', sad='sad', surprised='surprised')
-    out['before'] = s.fact(f'The {who} is {words[before]}.', 0, b['open'][0]+.3, who); out['after'] = s.fact(f'The {who} is {words[after]}.', b['open'][0]+.5, s.seconds, who)
+    out['before'] = s.fact(f'The {who} is {words[before]}.', 0, b['open'][0]+.5, who); out['after'] = s.fact(f'The {who} is {words[after]}.', b['open'][0]+.5, s.seconds, who)
     return out
 
 def _room_questions(s, b, f, who, doors, keys, spots, which, found, meet, lamps, before, after, twice):

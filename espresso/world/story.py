@@ -133,7 +133,7 @@ def _story_treasure(s, spans, n, plot, f):
     s.add(n['it'], first); s.add(n['second'], second)
     for i, (a, e) in enumerate(spans):
         text = PLOTS[plot][i][3]; who = [n[k] for k in ('h', 'g', 'it', 'second') if '{'+k+'}' in text]
-        f['deed', i] = s.fact(text.format(**n), a+.2, e, *who)
+        f['deed', i] = s.fact(text.format(**n), a, e, *who)
 
 # %% ../../nbs/0_world/03j_story.ipynb #25a1f175
 def _story_questions(s, n, f, plot, places, times, moods):

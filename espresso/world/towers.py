@@ -80,12 +80,12 @@ def _blocks(s, b, n, colours, way):
             if i == 0 and t < t0: shadow(c, TOWER, FLOOR, 24)
             with c.at(x(t), y(t)+down(t), angle=a(t)): block(c, colours[i])
         def string(c, t, y=y, down=down):
-            if t < b['hang'][1]: c.line([(TOWER, -20), (TOWER, y(t)+down(t)-14)], 1.6, (120, 116, 112))
-        if i == 3: s.add('', string)
+            if t < b['hang'][1]-.5: c.line([(TOWER, -20), (TOWER, y(t)+down(t)-14)], 2.4, (96, 92, 90))
+        if i == 3: s.add('', string); hangs = down.when(lambda v: y0+v > -5)
         s.add(n['blocks'][i], draw)
     top, hung = n['blocks'][2], n['blocks'][3]
     out['first top'] = s.fact(f'The {top} is on top of the tower.', 0, b['hang'][1]-.5, top)
-    out['hang'] = s.fact(f'The {hung} is hanging on a string.', .8, b['hang'][1]-.5, hung)
+    out['hang'] = s.fact(f'The {hung} is hanging on a string.', hangs, b['hang'][1]-.5, hung)
     out['top'] = s.fact(f'The {hung} is on top of the tower.', b['hang'][1]-.5, t0, hung)
     out['heap'] = s.fact('The blocks are lying on the floor.', b['fall'][1], s.seconds, n['blocks'][0], n['blocks'][1])
     return out
@@ -98,8 +98,8 @@ def _rolling(s, b, why, n, which, colour, x0, way):
     def draw(c, t):
         with c.at(x(t), FLOOR+6): ball(c, colour, 15, x(t))
     s.add(n[which], draw)
-    s.fact(f'The {n[which]} is lying on the {"left" if way > 0 else "right"}.', 0, t0 if now else s.seconds, n[which], rank=3)
-    return {which: s.fact(f'The {n[which]} is rolling towards the tower.', t0, t0+2., n[which])} if now else {}
+    s.fact(f'The {n[which]} is lying on the {"left" if way > 0 else "right"}.', 0, t0+.2 if now else s.seconds, n[which], rank=3)
+    return {which: s.fact(f'The {n[which]} is rolling towards the tower.', t0+.2, t0+2., n[which])} if now else {}
 
 # %% ../../nbs/0_world/03f_towers.ipynb #5a608234
 def _cat(s, b, why, n, manner, way):
@@ -118,7 +118,7 @@ def _cat(s, b, why, n, manner, way):
     still = {'sleeping': 'sleeping', None: 'sitting on the rug'}.get(manner, 'sitting on the rug')
     out['cat before'] = s.fact(f'The {name} is {still}.', 0, t0 if why == 'cat' else t1, name, rank=2)
     if why == 'cat': out['cat'] = s.fact(f'The {name} is pushing the tower.', t0+.4, b['fall'][0]+.4, name)
-    gone = t1+1.7 if manner == 'running away' else s.seconds
+    gone = x.when(lambda v: v < -10, t1, s.seconds)
     if manner: out['cat after'] = s.fact(f'The {name} is {manner}.', t1, gone, name, rank=1)
     return out
 
@@ -142,14 +142,14 @@ def _child(s, b, n, colour, woman, deed, before, after, look):
     "The child: a feeling before, another after, and what it does in the end"
     t0, t1, name = b['fall'][0], b['end'][0], n['child']
     mood, x = State((0, before), (t0, after)), Track((t1, 292), (t1+2.2, 360)) if deed == 'leave' else Track((0, 292))
-    back = Track((t1, 12), (t1+.3, dict(arms=150, point=85).get(deed, 12))); front = Track((t1, 12), (t1+.3, 150 if deed == 'arms' else 12))
+    back = Track((t1, 12), (t1+.3, dict(arms=150, point=85, hop=50).get(deed, 12))); front = Track((t1, 12), (t1+.3, dict(arms=150, hop=50).get(deed, 12)))
     def draw(c, t):
         hop = -9*abs(np.sin(t*6)) if deed == 'hop' and t > t1 else 0
         with c.at(x(t), FLOOR+8+hop, .98): person(c, colour, woman, mood(t), t*2.4 if x.moving(t) else 0, (back(t), front(t)), .8 if x.moving(t) else -.8, look)
     s.add(name, draw)
     words = dict(calm='calm', happy='smiling', sad='sad', surprised='surprised')
-    return {'feels before': s.fact(f'The {name} is {words[before]}.', 0, t0, name), 'feels after': s.fact(f'The {name} is {words[after]}.', t0, t1+1.5 if deed == 'leave' else s.seconds, name),
-            'deed': s.fact(f'The {name} is {DEEDS[deed][0]}.', t1, t1+1.4 if deed == 'leave' else s.seconds, name)}
+    return {'feels before': s.fact(f'The {name} is {words[before]}.', 0, t0, name), 'feels after': s.fact(f'The {name} is {words[after]}.', t0, x.when(lambda v: v > 316, t1, s.seconds), name),
+            'deed': s.fact(f'The {name} is {DEEDS[deed][0]}.', t1 + (.2 if deed == 'leave' else .1), x.when(lambda v: v > 325, t1, s.seconds), name)}
 
 # %% ../../nbs/0_world/03f_towers.ipynb #13a14035
 def _tower_questions(s, b, why, n, f, deed, manner, before, after):

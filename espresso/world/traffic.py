@@ -62,14 +62,15 @@ def _drivers(s, b, n, colours, kinds):
     for i, v in enumerate('ab'):
         at, late = (140, 46)[i], .5*i
         there, off = stop+late, go+late
-        x = Track((0, (40, -60)[i]), (there, at), (off, at), (off+2.4, at+270))
+        x = Track((0, (40, -60)[i]), (there, at), (off, at), (off+2.4, at+(270, 364)[i]))
         def draw(c, t, i=i, x=x):
-            with c.at(x(t), 201, .8): vehicle(c, colours[i], kinds[i], x(t), not x.moving(t))
+            with c.at(x(t), 201, .8): vehicle(c, colours[i], kinds[i], x(t), stops <= t < starts)
         s.add(n[v], draw)
-        gone = min(off+1.9+.35*i, s.seconds)
-        out[v+' comes'] = s.fact(f'The {n[v]} is driving to the right.', 1.6*i, there, n[v])
-        out[v+' drives'] = s.fact(f'The {n[v]} is driving to the right.', off, gone, n[v])
-        out[v+' waits'] = s.fact(f'The {n[v]} is waiting at the crossing.' if v == 'a' else f"The {n['b']} is waiting behind the {n['a']}.", there, off, n[v])
+        comes, stops = x.when(lambda v: v > -12), x.when(lambda v: v > at-2.5) # a third of it in the picture; as good as still
+        starts, gone = x.when(lambda v: v > at+2.5, off), x.when(lambda v: v > 330, off, s.seconds)
+        out[v+' comes'] = s.fact(f'The {n[v]} is driving to the right.', comes, stops, n[v])
+        out[v+' drives'] = s.fact(f'The {n[v]} is driving to the right.', starts, gone, n[v])
+        out[v+' waits'] = s.fact(f'The {n[v]} is waiting at the crossing.' if v == 'a' else f"The {n['b']} is waiting behind the {n['a']}.", stops, starts, n[v])
     return out
 
 def _signal(s, b, why):
@@ -92,12 +93,13 @@ def _walker(s, b, why, late, n, colour, woman, look):
     if why == 'person':
         q, (t0, t1) = 'on the near side', b['cause']
         x, y = Track((t0-2, SPOTS[p]), (t0, 214), (t1, 224)), Track((t0, 150), (t1, 224))
-        s.fact(f'The {name} is walking along the pavement.', t0-2, t0, name, rank=2)
-        moves = s.fact(f'The {name} is walking across the road.', t0, t1, name); still, w0, w1 = t0-2, t0-2, t1
+        s.fact(f'The {name} is walking along the pavement.', t0-1.85, t0, name, rank=2)
+        moves = s.fact(f'The {name} is walking across the road.', t0, t1-.15, name); still, w1 = t0-1.85, t1-.15
     else:
-        w0 = b['go'][0] if late else .9; w1 = min(w0+2.4, s.seconds-.6); still = w0
+        w0 = b['go'][0] if late else .9; w1 = min(w0+2.4, s.seconds-.6)
         x, y = Track((w0, SPOTS[p]), (w1, SPOTS[q])), Track((0, 148))
-        moves = s.fact(f'The {name} is walking along the pavement.', w0, w1, name, rank=1)
+        still, w1 = w0+.15, w1-.15 # slow at both ends
+        moves = s.fact(f'The {name} is walking along the pavement.', still, w1, name, rank=1)
     def draw(c, t):
         k = x.moving(t) or y.moving(t)
         with c.at(x(t), y(t), .62+.18*(y(t)-148)/76): person(c, colour, woman, walk=t*2.4 if k else 0, seed=look, look=.6 if k and x(t+.1) > x(t) else 0)
@@ -115,7 +117,7 @@ def _oncoming(s, b, late, n, colour, kind):
         if -70 < x(t) < 390:
             with c.at(x(t), 178, .7, flip=True): vehicle(c, colour, kind, x(t))
     s.actors.insert(0, (n['c'], draw))
-    return {'c drives': s.fact(f"The {n['c']} is driving to the left.", t0+.25, t0+2.4, n['c'])}
+    return {'c drives': s.fact(f"The {n['c']} is driving to the left.", t0+.3, t0+2.5, n['c'])}
 
 def _crosser(s, b, now, what, name, colour):
     "The ball or the duck: in the grass, or over the road when it is the cause"
