@@ -29,7 +29,7 @@ def write_video(
     with av.open(f'file:{path}', 'w', options=layout) as c:
         s = c.add_stream('libx264', rate=rate, options=options, pix_fmt='yuv420p')
         s.codec_context.flags |= 1 << 23 # bitexact
-        if times is not None: s.codec_context.time_base = Fraction(1, 90000)
+        if times is not None: s.codec_context.time_base, s.codec_context.max_b_frames = Fraction(1, 90000), 0 # no frame before its turn, so the last packet is the last frame
         for k, image in enumerate(images):
             h, w = (x - x % 2 for x in image.shape[:2])
             if k == 0:
@@ -38,4 +38,6 @@ def write_video(
             f = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:h, :w]), format='rgb24')
             f.pts, f.time_base = (k, 1/rate) if times is None else (round(times[k] * 90000), Fraction(1, 90000))
             c.mux(s.encode(f))
-        c.mux(s.encode())
+        for p in s.encode():
+            if times is not None and p.pts == round(times[-1] * 90000): p.duration = round(90000/rate) # or it would last as long as the one before
+            c.mux(p)
