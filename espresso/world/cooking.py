@@ -129,8 +129,8 @@ def _cook(s, b, n, k, colour, woman, before, after, act, look):
     words = dict(calm='calm', happy='smiling', sad='sad', surprised='surprised')
     out = {'before': s.fact(f'The {name} is {words[before]}.', 0, b['trouble'][0]+.1, name), 'after': s.fact(f'The {name} is {words[after]}.', b['trouble'][0]+.1, s.seconds, name)}
     for i in range(k): out[i] = s.fact(f"The {name} is putting the {n['food'][i]} into the {n['pot']}.", b[str(i)][0]+.3, b[str(i)][0]+1.75, n['food'][i], n['pot'])
-    first, last = dict(knob=(.5, 2.2), lid=(.4, 2.2), jug=(.8, 2.1), lift=(.2, 1.8))[act] # while it can be seen
-    out['act'] = s.fact(f'The {name} is {ACTS[act][0].format(**n)}.', t0+first, t0+last, name, dict(lid='lid', jug=n['jug']).get(act, n['pot']))
+    last = dict(knob=2.2, lid=2.2, jug=2.1, lift=1.9)[act] # from when the trouble is over until the arm sinks
+    out['act'] = s.fact(f'The {name} is {ACTS[act][0].format(**n)}.', t0+1., t0+last, name, dict(lid='lid', jug=n['jug']).get(act, n['pot']))
     return out
 
 # %% ../../nbs/0_world/03g_cooking.ipynb #afee3da6

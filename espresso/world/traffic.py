@@ -63,14 +63,13 @@ def _drivers(s, b, n, colours, kinds):
         at, late = (140, 46)[i], .5*i
         there, off = stop+late, go+late
         x = Track((0, (40, -60)[i]), (there, at), (off, at), (off+2.4, at+(270, 364)[i]))
-        def draw(c, t, i=i, x=x):
-            with c.at(x(t), 201, .8): vehicle(c, colours[i], kinds[i], x(t), stops <= t < starts)
+        def draw(c, t, i=i, x=x, stop=there, off=off):
+            with c.at(x(t), 201, .8): vehicle(c, colours[i], kinds[i], x(t), stop <= t < off)
         s.add(n[v], draw)
-        comes, stops = x.when(lambda v: v > -12), x.when(lambda v: v > at-2.5) # a third of it in the picture; as good as still
-        starts, gone = x.when(lambda v: v > at+2.5, off), x.when(lambda v: v > 330, off, s.seconds)
-        out[v+' comes'] = s.fact(f'The {n[v]} is driving to the right.', comes, stops, n[v])
-        out[v+' drives'] = s.fact(f'The {n[v]} is driving to the right.', starts, gone, n[v])
-        out[v+' waits'] = s.fact(f'The {n[v]} is waiting at the crossing.' if v == 'a' else f"The {n['b']} is waiting behind the {n['a']}.", stops, starts, n[v])
+        comes, gone = x.when(lambda v: v > -12), x.when(lambda v: v > 330, off, s.seconds) # a third of it in the picture; out of it
+        out[v+' comes'] = s.fact(f'The {n[v]} is driving to the right.', comes, there, n[v])
+        out[v+' drives'] = s.fact(f'The {n[v]} is driving to the right.', off, gone, n[v])
+        out[v+' waits'] = s.fact(f'The {n[v]} is waiting at the crossing.' if v == 'a' else f"The {n['b']} is waiting behind the {n['a']}.", there, off, n[v])
     return out
 
 def _signal(s, b, why):
