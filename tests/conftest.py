@@ -5,7 +5,7 @@ import pytest
 from espresso.runs import chosen
 
 DATASET = chosen(until='exchange') # the stages that make the dataset, before anything is trained
-SMALL = ['-p', 'world_clips', '6', '-p', 'world_seed', '1', '--until', 'exchange'] # six clips, one of them for testing, with more than five questions
+SMALL = ['-p', 'world_clips', '6', '-p', 'world_seed', '1', '-p', 'test_share', '0.3', '--until', 'exchange'] # six clips, two of them for testing, with more than five questions
 
 def espresso(*args, **kwargs):
     "The command line in a process of its own"

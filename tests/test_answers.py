@@ -23,7 +23,7 @@ def whole(run, base, tmp_path_factory):
     "The dataset of the shared run, gone on with: folder, command, what was said"
     out = tmp_path_factory.mktemp('whole')/'run'
     shutil.copytree(run[0], out)
-    command = ['run', '--out', out, '-p', 'world_clips', 6, '-p', 'world_seed', 1, '-p', 'reasoner', base, '-p', 'epochs', 1, '-p', 'evidence_limit', 8, '-p', 'answer_limit', 4]
+    command = ['run', '--out', out, '-p', 'world_clips', 6, '-p', 'world_seed', 1, '-p', 'test_share', 0.3, '-p', 'reasoner', base, '-p', 'epochs', 1, '-p', 'evidence_limit', 8, '-p', 'answer_limit', 4]
     r = espresso(*command)
     assert r.returncode == 0, r.stdout + r.stderr
     return out, command, r.stdout
