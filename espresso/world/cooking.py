@@ -117,7 +117,7 @@ def cooking(s:Scene):
 # %% ../../nbs/0_world/03g_cooking.ipynb #45068fe5
 def _cook(s, b, n, k, colour, woman, before, after, act, look):
     "The cook, who carries things over and acts in the end"
-    name, (t0, t1), keys = n['cook'], b['act'], [(0, 104)]
+    name, t0, keys = n['cook'], b['act'][0], [(0, 104)]
     for i in range(k): a = b[str(i)][0]; keys += [(a, 196 if i else 104), (a+.5, 98), (a+1.4, 198)]
     x = Track(*keys, (t0, 198), (t0+.5, 216 if act in ('knob', 'lid') else 198), (t0+1.4, 110 if act == 'lift' else 216 if act in ('knob', 'lid') else 198))
     busy = [(b[str(i)][0]+.1, b[str(i)][0]+1.7) for i in range(k)] + [(t0, t0+2.3)]

@@ -143,11 +143,12 @@ def _pets(s, b, n, x, loss, helper, f):
     def fl(c, t):
         with c.at(*fly(t), .85, flip=fly(t+.1)[0] <= fly(t)[0]): bird(c, n['bird'].split()[0], (t*2.4 % 1)+.01 if fly.moving(t) or (helper == 'bird' and t > h+.1) else 0)
     s.add(n['dog'], d); s.add(n['bird'], fl); x['dog'], x['bird'] = dog, fly
-    went, back = t0+.1, t0+dict(dog=2., bird=3.1).get(loss, 0.) # while it causes the loss
-    for pet, how in (('dog', 'sitting in the park'), ('bird', 'sitting on the post')):
-        goes = max(h, back)+.1 if pet == helper == 'bird' else h+.1 if pet == helper else s.seconds
-        for a, e in ((0, went), (back, goes)) if pet == loss else ((0, goes),): s.fact(f'The {n[pet]} is {how}.', a, e, n[pet], rank=4)
-    if helper == 'dog': s.fact(f"The {n['dog']} is sitting in the park.", b['end'][0]-.5, s.seconds, n['dog'], rank=4)
+    went, back = t0+.1, t0 + (3.1 if loss == 'bird' else 2.) # the pet that causes the loss is away in between
+    for pet, sits in ('dog', f"The {n['dog']} is sitting in the park."), ('bird', f"The {n['bird']} is sitting on the post."):
+        goes = max(h, back)+.1 if pet == helper else s.seconds
+        if pet == loss: s.fact(sits, 0, went, n[pet], rank=4)
+        s.fact(sits, back if pet == loss else 0, goes, n[pet], rank=4)
+        if pet == helper == 'dog': s.fact(sits, b['end'][0]-.5, s.seconds, n[pet], rank=4)
     if loss in ('dog', 'bird'): f['loss'] = s.fact(LOSSES[loss][0].format(**n), went, t0+2., n[loss], n['a'])
 
 # %% ../../nbs/0_world/03i_people.ipynb #1a906d6a

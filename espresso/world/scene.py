@@ -28,9 +28,10 @@ class Track:
             v = tuple(p + (q-p)*a for p, q in zip(ks[i-1][1:], ks[i][1:]))
         return v[0] if len(v) == 1 else v
     def moving(self, t): return self(t+.06) != self(t-.06)
-    def when(self, passes, since=0., until=60.):
-        "First time, in hundredths of a second, at which `passes(value)` is true; `until` when it never is"
-        return next((since + k/100 for k in range(int(100*(until-since))) if passes(self(since + k/100))), until)
+    def when(self, passes, since=0., never=float('inf')):
+        "First time from `since` on, to a hundredth of a second, at which `passes(value)` is true; `never` when there is none"
+        moves = range(int(100*(self.keys[-1][0]-since)) + 2) # after its last keyframe nothing changes
+        return next((since + k/100 for k in moves if passes(self(since + k/100))), never)
 
 class State:
     "A value that holds from its time on: `(time, value)`"
