@@ -106,6 +106,7 @@ def cooking(s:Scene):
         if i < k: plan[i] = (2., .1)
     b = s.beats(**{str(p): v for p, v in plan.items()}, trouble=(2., .1), act=(2.4, .2), end=(.6, .5))
     key, board = [rng.randrange(12) for _ in range(3)], [34, 72, 110, 146]; rng.shuffle(board)
+    if act == 'lift': board.sort(key=lambda x: x < 100) # the pot comes down on the right of the board: what stays lies on the left
     s.backdrop(0, lambda c: (kitchen(c, key), worktop(c)) and None)
     at = Track((b['act'][0], *POT), (b['act'][0]+.5, POT[0], POT[1]-16), (b['act'][0]+1.4, POT[0]-92, POT[1]-16), (b['act'][0]+1.8, POT[0]-92, POT[1]+6)) if act == 'lift' else Track((0, *POT))
     f = _cook(s, b, n, k, rest[0], woman, before, after, act, look); f |= _dishes(s, b, n, k, kinds, board, what, act, rest, at)
@@ -165,6 +166,7 @@ def _dishes(s, b, n, k, kinds, board, what, act, rest, at):
     s.fact('The flame is burning under the pot.'.replace('the pot', f"the {name}"), b['lit'][0]+.3, t0+1.1 if act == 'knob' else t0+.9 if act == 'lift' else s.seconds, 'flame', rank=2)
     out['off'] = s.fact('The stove is off.', 0, b['lit'][0]+.3, rank=1)
     if act == 'knob': s.fact('The stove is off.', t0+1.1, s.seconds, rank=1)
+    if act == 'lift': s.fact('The flame is burning on the stove.', t0+.9, s.seconds, 'flame', rank=2)
     out['lit'] = next(x for x in s.facts if x.sentence.startswith('The flame is burning'))
     return out
 

@@ -142,7 +142,7 @@ def _finder(s, b, who, doors, keys, spots, colour, woman, which, before, after, 
         t, u, x = b[take][0], b[carry][0], SPOTS[spots[i]][0]-side*32
         steps += [(t, steps[-1][1]), (t+.9, x), (u, x), (u+1.2, at)]
         arms += [(t+.1, 12), (t+.6, 128 if SPOTS[spots[i]][1] < 120 else 80), (t+1.3, 70), (u+1.9, 70), (u+2.2, 12 if i else 70)]
-        out['take', i] = s.fact(f'The {who} is taking the {keys[i]}.', t+.25, u+.15, who, keys[i])
+        out['take', i] = s.fact(f'The {who} is taking the {keys[i]}.', t+.7, u+.15, who, keys[i])
         out['carry', i] = s.fact(f'The {who} is carrying the {keys[i]} to the {d}.', u+.15, u+2.1 if i else b['open'][0]+.4, keys[i], d)
     x, arm = Track(*steps), Track(*arms, (b['open'][0]+1.6, 70), (b['open'][0]+2., 12))
     mood = State((0, before), (b['open'][0]+.5, after))

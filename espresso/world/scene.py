@@ -30,7 +30,7 @@ class Track:
     def moving(self, t): return self(t+.06) != self(t-.06)
     def when(self, passes, since=0., never=float('inf')):
         "First time from `since` on, to a hundredth of a second, at which `passes(value)` is true; `never` when there is none"
-        moves = range(int(100*(self.keys[-1][0]-since)) + 2) # after its last keyframe nothing changes
+        moves = range(max(0, int(100*(self.keys[-1][0]-since))) + 2) # after its last keyframe nothing changes
         return next((since + k/100 for k in moves if passes(self(since + k/100))), never)
 
 class State:
