@@ -197,6 +197,7 @@ def raise_model(
     name:str='base',      # On the progress bar
     gentle:str='',        # See `optimisers`
     pace:float=1.,        # Times the usual rates
+    slow:float=.1,        # See `optimisers`
 )->list[dict]: # The curve
     "Teach a model by samples"
     rng, waiting = random.Random(seed), [[] for _ in mix]
@@ -208,7 +209,7 @@ def raise_model(
             waiting[n] = [some[i:i+size] for i in range(0, len(some), size)]; rng.shuffle(waiting[n])
         return reply_loss(model, collate(tok, waiting[n].pop()))
     def judge(): return {k: round(float(np.mean(exact(model, tok, v))), 4) for k, v in (tests or {}).items()}
-    return learn(model, loss, steps, curve, judge, name, gentle, pace)
+    return learn(model, loss, steps, curve, judge, name, gentle, pace, slow)
 
 def samples_for(
     tok,              # The tokenizer, whose words the echo repeats

@@ -44,7 +44,8 @@ RATES = dict(words=.02, matrices=.008, rest=.02)
 
 def optimisers(
     model:nn.Module,        # Whose trainable parameters
-    gentle:str='',          # Parameters with this in their name already know something: they take a tenth of the rate
+    gentle:str='',          # Parameters with this in their name already know something: they go more slowly
+    slow:float=.1,          # Their share of the rate
 )->list: # Two optimisers
     "Muon for weight matrices, AdamW for word vectors and for the rest"
     tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
@@ -52,7 +53,7 @@ def optimisers(
     for name, p in model.named_parameters():
         kind = 'words' if id(p) in tables else 'matrices' if p.ndim == 2 else 'rest'
         if p.requires_grad: groups.setdefault((kind, bool(gentle) and gentle in name), []).append(p)
-    def of(kinds): return [dict(params=ps, lr=RATES[kind]*(.1 if slow else 1)) for (kind, slow), ps in groups.items() if kind in kinds]
+    def of(kinds): return [dict(params=ps, lr=RATES[kind]*(slow if known else 1)) for (kind, known), ps in groups.items() if kind in kinds]
     made = [torch.optim.AdamW(of(('words', 'rest')), betas=(.9, .98), weight_decay=.01)]
     return made + ([Muon(of(('matrices',)))] if of(('matrices',)) else [])
 
@@ -73,9 +74,10 @@ def learn(
     name:str='learn',      # On the progress bar
     gentle:str='',         # See `optimisers`
     pace:float=1.,         # Times the rates
+    slow:float=.1,         # See `optimisers`
 )->list[dict]: # The curve
     "Take steps"
-    both = optimisers(model, gentle)
+    both = optimisers(model, gentle, slow)
     full, rows, since, start = [[pace*g['lr'] for g in o.param_groups] for o in both], [], [], time.perf_counter()
     model.train()
     for step in (bar := tqdm(range(steps), desc=name, unit='step', disable=None)):

@@ -211,10 +211,12 @@ def train_selector(
     log:Path|None=None,  # JSONL file of the curve
     size:int=4,          # Clips a step
     rate:float=2e-3,     # Learning rate, see `optimisers`
+    start:Path|None=None,# Folder of a selector to go on with
 )->list[dict]: # The curve
-    "Train a selector from nothing and save it"
-    tok, rng = caption_words(readings(clips[:600])), random.Random(seed)
-    model = new_selector(tok, seed)
+    "Train a selector, from nothing or from another one, and save it"
+    rng = random.Random(seed)
+    if start: model, tok = open_selector(start)
+    else: tok = caption_words(readings(clips[:600])); model = new_selector(tok, seed)
     def loss(step):
         batch = rows_batch([row(tok, *lesson(c, rng)) for c in rng.sample(clips, size)])
         with torch.autocast('cpu', torch.bfloat16, enabled=fast_half()): return selector_loss(model, batch)
