@@ -2399,6 +2399,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'espresso.world.rooms._room_questions': ( '0_world/rooms.html#_room_questions',
                                                                                 'espresso/world/rooms.py'),
                                       'espresso.world.rooms.door': ('0_world/rooms.html#door', 'espresso/world/rooms.py'),
+                                      'espresso.world.rooms.furniture': ('0_world/rooms.html#furniture', 'espresso/world/rooms.py'),
                                       'espresso.world.rooms.key': ('0_world/rooms.html#key', 'espresso/world/rooms.py'),
                                       'espresso.world.rooms.lamp': ('0_world/rooms.html#lamp', 'espresso/world/rooms.py'),
                                       'espresso.world.rooms.room': ('0_world/rooms.html#room', 'espresso/world/rooms.py'),
