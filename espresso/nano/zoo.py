@@ -27,7 +27,7 @@ from .words import DESCRIBE, tokenizer, world_texts
 from ..world.render import make_scene
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=4200, more=5000, texts=20000, reader=2000, eye=3600, speak=500, both=1300, captioner=900, base=1750, detector=1500, labels=900, selector=1100, viewer=1500)
+PLAN = dict(scenes=4200, more=5000, texts=20000, reader=1900, eye=3000, speak=500, both=1100, captioner=800, base=1200, detector=1500, labels=900, selector=1100, viewer=1500)
 LEARN, UNSEEN = 1000, 0
 _EACH, _BRIEF = 5, 3 # Frames of a scene to learn from, and how many of them at a moment of a fact drawn by lot
 
