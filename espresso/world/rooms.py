@@ -17,7 +17,7 @@ SPOTS = {'on the table': (110, 163), 'on the shelf': (128, 78), 'on the hook': (
 DOORS, GROUND, DARK = (46, 274), 188, .66 # Middle of the doors, where the wall meets the floor, and how bright it is without the lamp
 
 def room(c, key, lit):
-    "Paint wallpaper, floor and furniture; returns the brightness"
+    "Paint wallpaper, floor, doors' frames, shelf and hook; returns the brightness"
     wall = ((226,220,214), (216,224,222), (220,220,230), (226,224,212))[key[0] % 4]
     gradient(c, 0, GROUND, shade(wall, .15), shade(wall, -.03))
     if key[1] % 2:
