@@ -31,6 +31,18 @@ def test_what_a_caption_names_is_visible(family):
                     for w in f.who: seen += 1; missed += w not in boxes
     assert seen > 100 and missed <= .01*seen, f'{missed} of {seen} things named in a caption were not to be seen'
 
+def test_nothing_hides_what_is_said_to_lie_somewhere():
+    "While a caption tells of a key in its place or of food on the board, its box stays nearly what it is at best: nobody stands before it, no pot on it"
+    for s in (s for s in (make_scene(i, seed=2) for i in range(60)) if s.family in ('rooms', 'cooking')):
+        areas = defaultdict(list)
+        for t in np.arange(0, s.seconds, .5):
+            boxes = s.boxes(t)
+            for f in s.facts:
+                if f.holds(t) and (' key is on ' in f.sentence or 'lying on the board' in f.sentence):
+                    x0, y0, x1, y1 = boxes.get(f.who[0], (0,)*4); areas[f.sentence].append((x1-x0)*(y1-y0))
+        assert areas
+        for sentence, a in areas.items(): assert min(a) >= .85*max(a), (s.family, s.seed, sentence)
+
 def iou(a, b):
     w, h = min(a[2], b[2])-max(a[0], b[0]), min(a[3], b[3])-max(a[1], b[1])
     inter = max(w, 0)*max(h, 0)

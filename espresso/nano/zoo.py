@@ -99,10 +99,10 @@ def both(
     model, make = build(tok), samples_for(tok, pages, (0, n['texts']), LEARN)
     model.load_state_dict(torch.load(work/'reader.pt')); model.model.vision_tower.load_state_dict(torch.load(work/'eye.pt'))
     speak(model, tok, pages, n['speak'], seed, work/'speak.jsonl')
-    raise_model(model, tok, [(.6, 32, make['caption']), (.3, 16, make['talk']), (.1, 8, make['bind'])], n['both'], seed, work/'both.jsonl', dict(caption=_described(n)), 'both', 'vision_tower')
+    raise_model(model, tok, [(.6, 32, make['caption']), (.3, 16, make['talk']), (.1, 8, make['bind'])], n['both'], seed, work/'both.jsonl', dict(caption=_described(_unseen(n['scenes']))), 'both', 'vision_tower')
     save(model, tok, work/'both')
 
-def _described(n): return [caption_sample(p, k) for p in _unseen(n['scenes']) for k in range(4)]
+def _described(pages): return [caption_sample(p, k) for p in pages for k in range(4)]
 
 def _begun(work):
     model = AutoModelForImageTextToText.from_pretrained(work/'both', dtype=torch.float32, attn_implementation=quick_attention())
@@ -118,7 +118,7 @@ def captioner(
     "A model that describes single frames"
     _alone(seed); n, pages = plan(share), _pages(work)
     tok, model = _begun(work)
-    raise_model(model, tok, [(1., 32, samples_for(tok, pages, (0, n['texts']), LEARN)['caption'])], n['captioner'], seed, work/'captioner.jsonl', dict(caption=_described(n)), 'captioner', 'vision_tower', .5, .5)
+    raise_model(model, tok, [(1., 32, samples_for(tok, pages, (0, n['texts']), LEARN)['caption'])], n['captioner'], seed, work/'captioner.jsonl', dict(caption=_described(_unseen(n['scenes']))), 'captioner', 'vision_tower', .5, .5)
     save(model, tok, out/'captioner')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #0ef58f51
@@ -132,7 +132,7 @@ def base(
     _alone(seed); n = plan(share)
     pages, (tok, model) = _pages(work), _begun(work)
     make, rng, unseen = samples_for(tok, pages, (0, n['texts']), LEARN), random.Random(seed + 1), _unseen(n['scenes'])
-    tests = dict(caption=[caption_sample(p, k) for p in unseen for k in range(4)], look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(min(300, n['base'])))
+    tests = dict(caption=_described(unseen), look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(min(300, n['base'])))
     raise_model(model, tok, [(.05, 16, make['echo']), (.15, 32, make['caption']), (.4, 10, make['look']), (.2, 8, make['read']), (.2, 8, make['bind'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .8)
     save(model, tok, out/'base')
 

@@ -168,8 +168,8 @@ def _treasure(s, b, n, x, kind, helper, f):
         with c.at(*p, .9): treasure(c, kind, n['new'].split()[0])
     s.add(n['it'], old); s.add(n['new'], new)
     f['holds'] = s.fact(f"The {n['a']} is holding the {n['it']}.", 0, t0, n['a'], n['it'])
-    fell, out = (t0+.3, lost.when(lambda p: p[1] < 40, t0)) if kind == 'balloon' else (t0+.45, s.seconds)
-    f['gone'] = s.fact(f"The {n['it']} is {GONE[kind][0]}.", fell, out, n['it'], rank=0 if kind == 'balloon' else 1)
+    since, until = (t0+.3, lost.when(lambda p: p[1] < 40, t0)) if kind == 'balloon' else (t0+.45, s.seconds)
+    f['gone'] = s.fact(f"The {n['it']} is {GONE[kind][0]}.", since, until, n['it'], rank=0 if kind == 'balloon' else 1)
     f['help'] = s.fact(f"The {n[helper]} is bringing the {n['new']}.", h, got, n[helper], n['new'])
     f['has'] = s.fact(f"The {n['a']} is holding the {n['new']}.", got, s.seconds, n['a'], n['new'])
 
