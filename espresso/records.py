@@ -287,10 +287,12 @@ def write_jsonl(
 def read_jsonl(
     path:Path,           # File to read
     cls:type|None=None,  # Row type; None for plain dicts
+    growing:bool=False,  # Whoever writes it may still be at it, or was stopped: what follows the last whole line is left out
 )->list: # Rows in order
     "Read JSON Lines; a broken line is an error that names it"
-    rows = []
-    for n, s in enumerate(Path(path).read_text(encoding='utf-8').splitlines(), 1):
+    rows, text = [], Path(path).read_text(encoding='utf-8')
+    if growing: text = text[:text.rfind('\n')+1]
+    for n, s in enumerate(text.splitlines(), 1):
         if not s.strip(): continue
         try: d = json.loads(s); rows.append(from_dict(cls, d) if cls else d)
         except ValueError as e: raise ValueError(f'{path}, line {n}: {e}') from None

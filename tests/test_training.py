@@ -1,5 +1,5 @@
 """Training as a whole: killed and resumed, divided among processes, quantised, and with things that go wrong."""
-import dataclasses, errno, json, signal, subprocess, sys, time
+import dataclasses, errno, json, re, signal, subprocess, sys, time
 from dataclasses import asdict, replace
 from pathlib import Path
 import pytest, torch, transformers
@@ -172,6 +172,49 @@ def test_a_loss_that_is_no_number(r, tmp_path, monkeypatch):
     monkeypatch.setattr(steps, 'losses', usual)
     assert far(adapter(train(r, taught(), s, tmp_path/'a')), adapter(train(r, taught(), s, tmp_path/'b'))) <= 1e-6
 
+def test_one_bad_sample_of_a_row_is_told_from_its_neighbours(r, tmp_path, monkeypatch):
+    "Its pictures are no numbers, and three share the row"
+    usual, poisoned = steps.prepare, taught()[1].id
+    def prepare(r, lesson, *a):
+        made = usual(r, lesson, *a)
+        if lesson.id == poisoned: made.pictures['pixel_values'] = made.pictures['pixel_values']*float('nan')
+        return made
+    monkeypatch.setattr(steps, 'prepare', prepare)
+    monkeypatch.setattr(steps, 'parts', lambda samples, *a: [[samples]])
+    with pytest.raises(Stop, match=f'the loss is not a number, at the lessons {poisoned}\\. The adapter'): train(r, taught()[:3], QUICK, tmp_path/'row')
+    monkeypatch.setattr(steps, 'prepare', usual)
+    monkeypatch.setattr(torch.nn.utils, 'clip_grad_norm_', lambda *a: torch.tensor(float('inf')))
+    with pytest.raises(Stop, match='the gradient is not a number, at one of the lessons ' + ', '.join('[0-9a-f]+' for _ in range(3)) + r'\.'): train(r, taught()[:3], QUICK, tmp_path/'gradient')
+
+def test_evidence_of_its_own_is_written_again_where_it_has_to(base, tmp_path):
+    "With another limit, and after a line that was cut"
+    def load(): return reasoner(base)
+    s, how = replace(QUICK, epochs=1), dict(own=1., decimals=0, facts=dict(model=base))
+    def wrote(limit): two_stages(load, ITEMS, VIDEOS, FIXTURES/'clips', tmp_path, s, s, evidence_limit=limit, **how); return {l['id']: l['evidence'] for l in read_jsonl(next(tmp_path.glob(f'evidence-*-{limit}-0.jsonl')))}
+    short, file = wrote(3), next(tmp_path.glob('evidence-*.jsonl'))
+    assert len(short) == len(ITEMS) and max(map(len, wrote(9).values())) > max(map(len, short.values()))
+    file.write_text(file.read_text()[:-20])
+    assert wrote(3) == short
+
+def test_the_first_cause_is_told(r, tmp_path):
+    "A box outside the frame is no lack of evidence"
+    e = ITEMS[0].evidence
+    bad = dataclasses.replace(ITEMS[0], evidence=dataclasses.replace(e, items=(dataclasses.replace(e.items[0], box=(0., 0., 2., 1.)),)))
+    gone = [replace(v, path='gone.mp4') if v.id == VIDEOS[-1].id else v for v in VIDEOS]
+    done = two_stages(lambda: r, [bad, *ITEMS[1:]], gone, FIXTURES/'clips', tmp_path, QUICK, QUICK, own=1., decimals=2, evidence_limit=2)
+    plain(r)
+    assert {d.reason for d in done.drops} == {'ValueError', 'VideoError'} and ledger(ITEMS, done, tmp_path).rows == len(done.seen)
+
+def test_a_training_of_another_version_is_told(r, tmp_path, monkeypatch):
+    train(r, taught()[:4], QUICK, tmp_path)
+    monkeypatch.setattr(steps, 'code_digest', lambda: 'another')
+    with pytest.warns(UserWarning, match='another version of this package'): train(r, taught()[:4], QUICK, tmp_path)
+    plain(r)
+
+@pytest.mark.parametrize('wrong', [dict(batch=0), dict(save=0), dict(epochs=0.), dict(rate=float('nan')), dict(dropout=1.), dict(workers=0)])
+def test_numbers_that_cannot_be(wrong):
+    with pytest.raises(Stop, match=f'a training with {next(iter(wrong))}='): Settings(**wrong)
+
 def test_no_disk_for_a_checkpoint(r, tmp_path, monkeypatch):
     usual, calls = lora.save_file, []
     def full(*a, **k):
@@ -183,12 +226,28 @@ def test_no_disk_for_a_checkpoint(r, tmp_path, monkeypatch):
     assert [p.name for p in checkpoints(tmp_path)] == ['00000002'] and [p.name for p in (tmp_path/'checkpoints').iterdir()] == ['00000002']
     assert load_file(checkpoints(tmp_path)[0]/'optimizer.safetensors')
 
-def test_out_of_memory_says_what_would_fit(r, tmp_path, monkeypatch):
-    def too_much(model, batch): raise torch.OutOfMemoryError('CUDA out of memory')
+def test_out_of_memory_says_what_would_fit(r, base, tmp_path, monkeypatch):
+    "What is advised takes less than what did not fit, and the training goes on with it"
+    usual, held = steps.losses, []
+    def too_much(model, batch):
+        held.append(batch.inputs['input_ids'].numel())
+        if held[-1] > 1100 and len(held) > 3: raise torch.OutOfMemoryError('CUDA out of memory')
+        return usual(model, batch)
     monkeypatch.setattr(steps, 'losses', too_much)
-    with pytest.raises(Stop, match=r'step 1 does not fit into memory; what would fit: .*room=\d+; it is 6144.*checkpointing=True, bits=4'): train(r, taught(), QUICK, tmp_path)
+    s = replace(QUICK, epochs=3)
+    with pytest.raises(Stop, match=r'step 4 does not fit into memory; what would fit: room=\d+ tokens.*checkpointing=True, bits=4') as told: train(r, taught(), s, tmp_path)
+    less = int(re.search(r'room=(\d+)', str(told.value))[1])
+    assert less < held[-1] and [p.name for p in checkpoints(tmp_path)] == ['00000003']
+    held[:] = 4*[0]
+    assert train(r, taught(), replace(s, room=less, checkpointing=True), tmp_path).seen and max(held) <= 1100
+    assert [l['step'] for l in read_jsonl(tmp_path/'log.jsonl')] == [1, 2, 3, 4, 5, 6]
+    monkeypatch.setattr(steps, 'losses', lambda *a: (_ for _ in ()).throw(MemoryError()))
+    q = reasoner(base, bits='4', device='cpu')
+    with pytest.raises(Stop, match=r'what would fit: limit=\d+ tokens of a lesson \(the longest here has \d+\), or a smaller model'): train(q, taught()[:1], replace(s, checkpointing=True), tmp_path/'q')
 
 def test_an_adapter_that_does_not_fit(r, tmp_path):
     done = train(r, taught()[:4], QUICK, tmp_path/'a')
     with pytest.raises(Stop, match='does not fit'): train(r, taught()[:4], replace(QUICK, rank=4), tmp_path/'b', start=done.adapter)
     plain(r)
+    for kind in 'internvl', 'qwen3_vl': # their matrices have the same names and shapes
+        with pytest.raises(Stop, match='does not fit .*it was made for LlavaForConditionalGeneration'): reasoner(str(getattr(tiny, kind)(tmp_path/kind)), adapter=str(done.adapter))

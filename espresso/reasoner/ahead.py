@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 import numpy as np, torch
 from PIL import Image
+from ..backends.weights import out_of_memory
 from .lessons import Encoded, Lesson, TooLong, encode, prompt_of
 from .model import SIDE, Reasoner
 from ..records import Drop, Stop, replace_file
@@ -35,7 +36,9 @@ def look(
     files = [Path(frame_cache)/f'{f.video_id}-{f.index}-{SIDE}.png' for f in lesson.frames]
     try: return [Picture(f, np.asarray(Image.open(file))) for f, file in zip(lesson.frames, files)]
     except OSError: found = _read(lesson)
-    for p, file in zip(found, files): replace_file(file, lambda tmp: Image.fromarray(p.image).save(tmp, 'PNG', compress_level=1))
+    for p, file in zip(found, files):
+        try: replace_file(file, lambda tmp: Image.fromarray(p.image).save(tmp, 'PNG', compress_level=1))
+        except OSError as e: raise Stop(f'a frame could not be kept in frame_cache={frame_cache} ({e.strerror or e}): free some space, or leave out frame_cache; then run the same command again') from None
     return found
 
 # %% ../../nbs/3_reasoner/31b_ahead.ipynb #7e3a950e
@@ -52,7 +55,9 @@ def prepare(
     try: return encode(r, lesson, (lambda n: kept(lesson, n, lambda: make(n))) if kept else make, limit)
     except Stop: raise
     except TooLong as e: return Drop('training', lesson.id, 'longer than the limit', str(e))
-    except Exception as e: return Drop('training', lesson.id, type(e).__name__, str(e), 'quarantined')
+    except Exception as e:
+        if out_of_memory(e): raise Stop(f'there is not enough memory to read the frames of {lesson.id}: take fewer workers, or a machine with more') from None
+        return Drop('training', lesson.id, type(e).__name__, str(e), 'quarantined')
 
 def ahead(
     fn,            # Applied to every item

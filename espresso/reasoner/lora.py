@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
+from .adapter import made_of
 from .model import Reasoner
 from .recipe import Settings, seeded
 from ..records import Stop
@@ -81,7 +82,8 @@ def write_adapter(
     from peft import get_peft_model_state_dict
     weights = get_peft_model_state_dict(tuned, {n: p.detach() for n, p in tuned.named_parameters() if p.requires_grad}, save_embedding_layers=False)
     save_file({k: v.cpu().contiguous() for k, v in weights.items()}, folder/'adapter_model.safetensors', {'format': 'pt'})
-    config = replace(tuned.peft_config['default'], inference_mode=True, base_model_name_or_path=base)
+    kind = made_of(tuned.get_base_model())
+    config = replace(tuned.peft_config['default'], inference_mode=True, base_model_name_or_path=base, auto_mapping=dict(base_model_class=kind.__name__, parent_library=kind.__module__))
     config.save_pretrained(str(folder))
 
 def checkpoints(

@@ -9,7 +9,7 @@ __all__ = ['Settings', 'batches', 'rate', 'seeded']
 import math
 from dataclasses import dataclass
 import numpy as np, torch
-from ..records import content_id
+from ..records import Stop, content_id
 
 # %% ../../nbs/3_reasoner/31d_recipe.ipynb #3bc1b0e7
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class Settings:
     rate: float = 2e-5     # Highest learning rate (paper: 2e-5 in stage 1, 1e-5 in stage 2)
     epochs: float = 1.     # Times every lesson is seen (paper: 1)
     batch: int = 16        # Lessons of a step, over all processes (paper: 16)
-    rank: int = 16         # LoRA's r (chosen here)
-    alpha: int = 32        # LoRA's α (chosen here)
-    dropout: float = .1    # Before LoRA's first matrix (chosen here)
+    rank: int = 16         # LoRA's r (paper: 16)
+    alpha: int = 32        # LoRA's α (paper: 32)
+    dropout: float = .1    # Before LoRA's first matrix (paper: 0.1)
     decay: float = .02     # Weight decay of AdamW: our reading of the paper's "weight ratio"
     warm: float = .03      # Share of the steps in which the rate rises (paper: 0.03)
     limit: int = 6144      # Most tokens of a lesson (paper: 6,144)
-    room: int = 6144       # Most tokens computed at once; lower it when memory is short, the result is the same
+    room: int = 6144       # Most tokens computed at once; lower it when memory is short; the result differs by no more than the chance in dropout
     pack: bool = True      # Short lessons share a row
     clip: float = 1.       # Longest gradient; a longer one is shortened to it
     checkpointing: bool = False # Compute activations a second time in place of keeping them: less memory, about a third more time
@@ -33,6 +33,11 @@ class Settings:
     save: int = 50         # Steps between checkpoints
     workers: int = 2       # Threads that read frames ahead of the step
     frame_cache: str = ''  # Folder that keeps frames once they are read, for other trainings; empty to read them anew
+
+    def __post_init__(self):
+        for k in 'batch', 'rank', 'limit', 'room', 'save', 'workers', 'epochs', 'rate':
+            if not (v := getattr(self, k)) >= (least := 0 if k in ('epochs', 'rate') else 1) or not v: raise Stop(f'a training with {k}={v}: {k} must be {"above 0" if not least else "at least 1"}')
+        if not 0 <= self.dropout < 1: raise Stop(f'a training with dropout={self.dropout}: dropout must be from 0 to below 1')
 
 # %% ../../nbs/3_reasoner/31d_recipe.ipynb #c4a831ce
 def batches(

@@ -9,8 +9,7 @@ __all__ = ['crew', 'summed', 'gathered', 'wait', 'shard', 'Found', 'gradient', '
 import contextlib, json, math, resource, shutil, time, warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-import torch
-import torch.distributed as dist
+import torch, torch.distributed as dist
 from tqdm.auto import tqdm
 from ..backends.weights import fast_half, out_of_memory, quick_attention
 from .ahead import Kept, ahead, prepare
@@ -19,7 +18,8 @@ from .lora import adapt, resume, save, write_adapter, write_folder
 from .model import Reasoner
 from .packing import join, losses, parts
 from .recipe import Settings, batches, rate, seeded
-from ..records import Drop, Stop, as_dict, content_id, from_dict, read_jsonl, replace_file
+from ..recording import code_digest
+from ..records import Drop, Stop, as_dict, content_id, from_dict, read_jsonl, write_jsonl
 
 # %% ../../nbs/3_reasoner/31f_steps.ipynb #0bef2113
 def crew()->tuple[int, int]: # Processes in all, and which one this is
@@ -65,7 +65,7 @@ class Found:
     loss: float      # Mean over the reply's tokens of the global batch
     norm: float      # Length of the gradient before clipping
     tokens: int      # Read, of all processes
-    bad: list[str]   # Lessons of this process whose loss is not a number
+    bad: list[str]   # Lessons of this process whose loss is not a number; with sharding, also those that shared their rows
 
 # %% ../../nbs/3_reasoner/31f_steps.ipynb #63208c49
 def gradient(
@@ -95,7 +95,11 @@ def gradient(
     norm = torch.nn.utils.clip_grad_norm_(lora, s.clip)
     loss, length = torch.stack([kept_sum, norm]).tolist()
     bad = [] if math.isfinite(loss) else [i for b, e in zip(made, kept) for i, v in zip(b.ids, e.tolist()) if not math.isfinite(v)]
-    return Found(loss, length, int(tokens), bad)
+    return Found(loss, length, int(tokens), bad if sharded else _alone(r, [x for x in samples if x.id in bad]) or bad)
+
+def _alone(r, suspects):
+    "Which have no loss by themselves: a row shares its numbers, and one bad sample spoils its neighbours"
+    with torch.no_grad(): return [x.id for x in suspects if not losses(r.model, join([[x]], r.pad)).isfinite().all()]
 
 # %% ../../nbs/3_reasoner/31f_steps.ipynb #627327e4
 def together(lora, loss):
@@ -117,9 +121,13 @@ class Trained:
 
 # %% ../../nbs/3_reasoner/31f_steps.ipynb #43027c6f
 def _identity(r, lessons, s, start):
-    same = {k: v for k, v in asdict(s).items() if k not in ('save', 'workers', 'frame_cache') and (k, v) != ('mixed', False)}
+    same = {k: v for k, v in asdict(s).items() if k not in ('save', 'workers', 'frame_cache', 'room', 'pack', 'checkpointing') and (k, v) != ('mixed', False)} # how a step is divided may change
     begin = content_id((Path(start)/'adapter_model.safetensors').read_bytes()) if start else ''
     return content_id(same, r.name, begin, crew()[0], [as_dict(l) for l in lessons])
+
+def _same_code(out, told):
+    "Say so when what is there was trained by another version of this package"
+    if told.get('code', now := code_digest()) != now: warnings.warn(f'{out} was trained by another version of this package, and is used as it is: take the folder away to train anew')
 
 def _clear(out):
     "Take away what another training left"
@@ -156,13 +164,13 @@ def train(
     "Train one stage"
     out, token = Path(out), _identity(r, lessons, s, start)
     if (out/'adapter'/'training.json').exists() and (told := json.loads((out/'adapter'/'training.json').read_text()))['token'] == token:
-        adapt(r, s, out/'adapter'); r.model.eval()
+        _same_code(out, told); adapt(r, s, out/'adapter'); r.model.eval()
         return Trained(out/'adapter', told['seen'], [from_dict(Drop, d) for d in told['drops']])
     _recompute(r, s.checkpointing)
     tuned, optimizer, state = resume(out, token, r, s, start)
     wait() # until all have read what is there
     if crew()[1] == 0 and not state['step']: _clear(out)
-    state['model'] = (facts or {}).get('model', state['base'])
+    state['model'] = (facts or {}).get('model', state['base']); _same_code(out, state); state.setdefault('code', code_digest())
     if sharded: shard(r)
     try:
         with _quickly(r, s): state = _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch, kept or Kept(2**29 if s.epochs > 1 else 0))
@@ -195,7 +203,7 @@ def _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch, kept):
             for e in (next(ready) for _ in plan[step][rank::size]):
                 if isinstance(e, Drop): drops[e.row_id] = as_dict(e); continue
                 samples.append(e); seen[e.id] = None
-                drops |= {d.row_id: as_dict(d) for d in _left(e, s)}
+                drops |= {d.row_id: as_dict(d) for d in _left(e, s, r.model.config.get_text_config().max_position_embeddings)}
             found = _try(r, samples, s, step, sharded, lambda: keep(step))
             for g in optimizer.param_groups: g['lr'] = rate(step, len(plan), s)
             if found: optimizer.step()
@@ -213,23 +221,27 @@ def _try(r, samples, s, step, sharded, keep):
     except Exception as e:
         if not out_of_memory(e): raise
         if crew()[0] == 1: keep()
-        longest = max((len(x.ids) for x in samples), default=0)
-        less = f'compute fewer tokens at once (room={max(longest, s.room//2)}; it is {s.room}), ' if s.room > longest else f'a shorter limit than {s.limit} tokens, '
-        raise Stop(f'step {step+1} does not fit into memory; what would fit: {less}{"" if s.checkpointing else "checkpointing=True, "}bits=4, or a smaller model. The last checkpoint is kept; these settings can be changed, then training begins anew') from None
+        raise Stop(f'step {step+1} does not fit into memory; what would fit: {", ".join(_less(r, samples, s))}, or a smaller model. With another room or checkpointing the training goes on from its last checkpoint; with anything else it begins anew') from None
     if found and not (math.isfinite(found.loss) and math.isfinite(found.norm)):
         bad = gathered(found.bad)
         keep()
-        where = f'at the lessons {", ".join(bad)}' if bad else 'in the gradient'
-        raise Stop(f'step {step+1}: the loss is not a number, {where}. The adapter of the {step} steps before is kept; take a lower learning rate, or look at these lessons')
+        what = f'loss is not a number, at the lessons {", ".join(bad)}' if bad else f'gradient is not a number, at one of the lessons {", ".join(gathered([x.id for x in samples]))}'
+        raise Stop(f'step {step+1}: the {what}. The adapter of the {step} steps before is kept; take a lower learning rate, or look at these lessons')
     return found
 
-def _left(e, s): return [Drop('training', f'{e.id}/{f.index}', 'frame left out', f'the lesson is longer than {s.limit} tokens with it, so the frame at {f.time_s:.1f} s is not shown') for f in e.left]
+def _less(r, samples, s):
+    "What takes less memory than a step that did not fit"
+    longest, largest = max((len(x.ids) for x in samples), default=0), max((len(p)*max(sum(len(x.ids) for x in row) for row in p) for p in parts(samples, s.room, s.pack)), default=0)
+    yield f'room={less} tokens at once (there were {largest})' if (less := max(longest, largest//2)) < largest else f'limit={longest//2} tokens of a lesson (the longest here has {longest})'
+    if not s.checkpointing: yield 'checkpointing=True'
+    if not getattr(r.model, 'is_quantized', False): yield 'bits=4'
+
+def _left(e, s, places): return [Drop('training', f'{e.id}/{f.index}', 'frame left out', f'the lesson is longer than {min(s.limit, places)} tokens with it, so the frame at {f.time_s:.1f} s is not shown') for f in e.left]
 
 def _log(file, step):
     "Open the log behind the line of a step; what a killed run wrote after its last checkpoint is computed again"
     file.parent.mkdir(parents=True, exist_ok=True)
-    lines = [l for l in file.read_text().splitlines() if l.endswith('}') and json.loads(l)['step'] <= step] if file.exists() else []
-    replace_file(file, lambda f: f.write_text(''.join(l + '\n' for l in lines)))
+    write_jsonl(file, [l for l in read_jsonl(file, growing=True) if l['step'] <= step] if file.exists() else [])
     return file.open('a')
 
 def _line(step, steps, found, rate, seconds, samples, device):

@@ -20,7 +20,7 @@ from .model import EVIDENCE, Ask, Reasoner, reasoner as open_base
 from .lora import write_folder
 from .recipe import Settings
 from .steps import Trained, crew, gathered, train, wait
-from ..records import BenchmarkItem, Drop, Stop, Video, content_id, read_jsonl, read_parquet, write_parquet
+from ..records import BenchmarkItem, Drop, Stop, Video, content_id, read_jsonl, read_parquet, write_jsonl, write_parquet
 
 # %% ../../nbs/3_reasoner/31_training.ipynb #6cecae69
 def write_evidence(
@@ -32,12 +32,13 @@ def write_evidence(
     frame_cache:str='',   # See `espresso.reasoner.ahead`
 )->dict: # Id -> evidence; lessons whose frames cannot be read are not among them
     "Let the model write evidence for its own lessons"
-    done = {l['id']: l['evidence'] for l in read_jsonl(file)} if file.exists() else {}
+    had = read_jsonl(file, growing=True) if file.exists() else []
+    done = {l['id']: l['evidence'] for l in had}; write_jsonl(file, had)
     todo = sorted((l for l in lessons if l.id not in done), key=lambda l: len(l.frames))
     def ask(l):
         try: return [Ask(l.question, tuple(look(l, frame_cache)), id=l.id)]
         except Stop: raise
-        except Exception: return [] # told by the stage that trains on it
+        except Exception: return [] # stage 1 has told why
     def write(asks):
         memory, inputs = Memory(r), r.encode(asks, EVIDENCE)
         rows, _ = memory.write(memory.read(inputs.pop('input_ids'), inputs.pop('attention_mask'), **inputs), limit)
@@ -74,26 +75,26 @@ def two_stages(
     made, bad = lessons(items, videos, root, 1, seed=first.seed, **how)
     if not made: raise Stop(f'none of the {len(items)} rows can be learnt from; the first: {bad[0].detail}')
     one = train(r, made, first, out/'stage1', facts=facts | dict(stage=1), sharded=sharded, watch=lambda l: watch(1, l), kept=kept)
-    if variant == 'answer only': return _result(out, one, bad, [])
+    if variant == 'answer only': return _result(out, one, bad)
     wrote = {}
     if own:
         if sharded: r = load(); train(r, made, first, out/'stage1')
-        chosen = [l for l in made if takes_own(second.seed, l.id, own)]
+        chosen = [l for l in lessons(items, videos, root, 2, seed=second.seed, **how)[0] if takes_own(second.seed, l.id, own)] # with the frames of stage 2
         size, rank = crew()
-        wrote = dict(gathered([*write_evidence(r, chosen[rank::size], out/f'evidence-{_digest(one.adapter)}-{rank}.jsonl', limit=evidence_limit, frame_cache=first.frame_cache).items()]))
+        wrote = dict(gathered([*write_evidence(r, chosen[rank::size], out/f'evidence-{_digest(one.adapter)}-{evidence_limit}-{rank}.jsonl', limit=evidence_limit, frame_cache=first.frame_cache).items()]))
     if sharded: r = load()
     more, unfit = lessons(items, videos, root, 2, wrote, own, second.seed, keep=keep, **how)
     two = train(r, more, second, out/'stage2', one.adapter, facts | dict(stage=2), sharded, lambda l: watch(2, l), kept)
-    return _result(out, two, unfit, one.drops)
+    return _result(out, two, [*bad, *one.drops, *unfit])
 
 # %% ../../nbs/3_reasoner/31_training.ipynb #53d28797
 def _digest(adapter): return content_id((adapter/'adapter_model.safetensors').read_bytes())[:8]
 
-def _result(out, last, unfit, earlier):
+def _result(out, last, earlier):
     "The last adapter as the result, and everything that was dropped"
     if crew()[1] == 0: write_folder(out/'adapter', lambda f: shutil.copytree(last.adapter, f, dirs_exist_ok=True))
     wait()
-    drops = {d.row_id: d for d in [*earlier, *unfit, *last.drops] if d.row_id not in last.seen}
+    drops = {d.row_id: d for d in [*last.drops, *reversed(earlier)] if d.row_id not in last.seen} # the first cause is the one to know
     return Trained(out/'adapter', last.seen, [*drops.values()])
 
 # %% ../../nbs/3_reasoner/31_training.ipynb #374e3575
@@ -122,7 +123,7 @@ def curve(
     import matplotlib.pyplot as plt
     fig, axes = plt.subplots(1, len(logs), figsize=figsize, squeeze=False, layout='constrained', dpi=60)
     for n, (ax, log) in enumerate(zip(axes[0], logs), 1):
-        lines = [l for l in read_jsonl(log) if l['loss'] is not None] if Path(log).exists() else []
+        lines = [l for l in read_jsonl(log, growing=True) if l['loss'] is not None] if Path(log).exists() else []
         ax.plot([l['step'] for l in lines], [l['loss'] for l in lines], '.-', lw=1, ms=3)
         ax.set(title=f'stage {n}', xlabel='step', ylabel='loss of a token')
         side = ax.twinx(); side.plot([l['step'] for l in lines], [l['rate'] for l in lines], c='grey', lw=.7, ls=':')
@@ -141,10 +142,10 @@ class Live:
         self.logs, self.every, self.last, self.spot = [Path(out)/f'stage{n+1}'/'log.jsonl' for n in range(stages)], every, time.monotonic(), None
 
     def __call__(self,
-        line:dict|None=None, # A line of a log; None to draw at once
+        line:dict|None=None, # A line of a log, or an empty one; None to draw at once
     ):
         "Draw, if it is time"
-        if line and time.monotonic() - self.last < self.every: return
+        if line is not None and time.monotonic() - self.last < self.every: return
         from IPython.display import display
         fig = curve(*self.logs)
         if self.spot: self.spot.update(fig)
@@ -186,14 +187,14 @@ def _counts(out):
 def launch(
     processes:int,           # How many
     plan:dict,               # For `course`
-    watch=lambda line: None, # Called every second
+    watch=lambda line: None, # Called every second, with an empty line
 )->Counts:
     "The stage in several processes of this machine"
     out = Path(plan['out']); (out/'plan.json').write_text(json.dumps(plan, indent=1)); (out/'counts.json').unlink(missing_ok=True)
     command = [sys.executable, '-m', 'accelerate.commands.launch', '--multi_gpu', '--num_processes', str(processes), '--num_machines', '1', '--mixed_precision', 'no', '--dynamo_backend', 'no', '-m', 'espresso.reasoner.training', str(out/'plan.json')]
     with (out/'processes.log').open('w') as log, subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as p:
         try:
-            while p.poll() is None: time.sleep(1.); watch(None)
+            while p.poll() is None: time.sleep(1.); watch({})
         finally: p.terminate()
     if not (out/'counts.json').exists():
         lines = (out/'processes.log').read_text().splitlines()
