@@ -125,6 +125,50 @@ def test_answers_cannot_be_guessed_without_looking():
     print(f'blind {hits/len(held):.3f} of {len(held)}')
     assert hits/len(held) < .36
 
+def _slots(option):
+    "The parts of an answer that is put together: `First a, then b.` or `It went from the a to the b.`"
+    if option.startswith('First '): return re.split(', then |, ', option.removeprefix('First ').rstrip('.'))
+    return option.rstrip('.').removeprefix('It went from ').split(' to ') if option.startswith('It went from') else None
+
+def test_answers_cannot_be_put_together_from_the_options():
+    "By form: the option whose parts are commonest, or rarest, or that has its reverse, is right about as often as chance has it"
+    tried = defaultdict(list)
+    for seed in 0, 2, 3, 4:
+        for n in range(120):
+            s = make_scene(n, seed); s.boxes = lambda t: {}
+            for q in s.questions():
+                options = (q.answer, *q.distractors); parts = [_slots(o) for o in options]
+                if None in parts or len({len(p) for p in parts}) > 1: continue
+                common = [sum(p[k] == other[k] for other in parts for k in range(len(p))) for p in parts]
+                turned = [p[::-1] in parts for p in parts]
+                mixed = [t - c/99 for t, c in zip(turned, common)]
+                for how, score in dict(common=common, rare=[-c for c in common], turned=turned, mixed=mixed).items():
+                    best = [v == max(score) for v in score]
+                    tried[q.form.split('/')[0], how].append(best[0]/sum(best))
+    assert {'queue', 'change', 'where', 'feeling', 'order', 'steps'} <= {form for form, _ in tried}
+    for key, hits in tried.items(): assert len(hits) < 30 or np.mean(hits) < .45, (key, round(float(np.mean(hits)), 3), len(hits))
+
+def test_vehicles_pass_in_the_order_that_is_told():
+    "Whose box comes first over the middle of the crossing is asked of the pictures"
+    for n in range(0, 90, 6):
+        s, middle = make_scene(n, 2), 228/320
+        told = next(a for form, a, *_ in s._asks if form == 'queue'); order = re.match('First the (.*), then the (.*), then the (.*)[.]', told).groups()
+        sides, passed = {}, {}
+        for t in np.arange(0, s.seconds, .1):
+            for name, (x0, _, x1, _) in s.boxes(t).items():
+                if name not in order: continue
+                side = (x0+x1)/2 > middle
+                if sides.setdefault(name, side) != side: passed.setdefault(name, t)
+        assert tuple(sorted(passed, key=passed.get)) == order, (n, told, passed)
+
+def test_what_was_never_used_is_one_thing():
+    for n in range(240):
+        s = make_scene(n, 2); s.boxes = lambda t: {}
+        for q in s.questions():
+            if not q.form.startswith('unused'): continue
+            used = ' '.join(f.sentence for f in s.facts if ' is putting ' in f.sentence)
+            assert [o for o in (q.answer, *q.distractors) if o.removeprefix('The ').rstrip('.') not in used] == [q.answer], (n, q)
+
 def test_the_same_number_is_the_same_scene(tmp_path):
     a, b = make_scene(11, 3), make_scene(11, 3)
     np.testing.assert_array_equal(a.draw(4.), b.draw(4.))

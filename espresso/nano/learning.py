@@ -84,6 +84,7 @@ def learn(
         for o, rates in zip(both, full):
             for g, r in zip(o.param_groups, rates): g['lr'] = r*share(step, steps)
         with torch.autocast('cpu', torch.bfloat16, enabled=fast_half()): now = loss(step)
+        if not torch.isfinite(now): raise ValueError(f'{name}: the loss of step {step+1} is {now.item()}: take a lower pace than {pace}')
         now.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.)
         for o in both: o.step(); o.zero_grad(set_to_none=True)

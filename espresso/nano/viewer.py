@@ -33,11 +33,12 @@ def looks(
     number:int,    # Of the scene
     seed:int,      # Of the world
     frames:int=8,  # How many
+    wordings:tuple=('train', 'both'), # Which of its questions, by where their wording may appear; those of the test are never learnt
 )->Looks:
     "Draw some frames of a scene"
     s, rng = make_scene(number, seed), random.Random(f'looks {seed} {number}')
     s.boxes = lambda t: {} # Boxes take time and are not needed here
-    questions = s.questions()
+    questions = [q for q in s.questions() if q.split_form in wordings]
     moments = [rng.uniform(c.start, c.end) for q in rng.sample(questions, min(2, len(questions))) for c in q.core][:frames-2]
     times = sorted(min(t, s.seconds-.06) for t in moments + [rng.uniform(0, s.seconds) for _ in range(frames - len(moments))])
     said = [s.caption(t) for t in times]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from ..backends.weights import model_folder, model_name
 from ..evaluation import stats
+from ..recording import code_digest
 from ..records import BenchmarkItem, Score, Stop, Video, read_parquet, replace_file
 from .worldset import Wording, truth_of, world_wordings
 from ..runs import STAGES, Stage, finished, meant_for, read_profile, run_stage, stage_parameters
@@ -71,10 +72,11 @@ def ground(
     workers:int, # Processes that draw
 )->dict: # Parameters `benchmark`, `videos`, `root` of a stage
     "Clips, their rows and their questions"
-    manifest, mark, world = home/'videos'/'manifest.csv', home/'world.json', dict(clips=clips, seed=seed)
+    manifest, mark, world = home/'videos'/'manifest.csv', home/'world.json', dict(clips=clips, seed=seed, code=code_digest())
     if not (mark.exists() and json.loads(mark.read_text()) == world):
+        mark.unlink(missing_ok=True)
         render(manifest.parent, clips, seed=seed, workers=workers)
-        mark.write_text(json.dumps(world))
+        replace_file(mark, lambda f: f.write_text(json.dumps(world)))
     place = dict(videos=str(home/'curation'), root=str(manifest))
     do('curation', dict(videos=str(manifest)), home/'curation')
     do('worldset', place | dict(tests=tests), home/'worldset')

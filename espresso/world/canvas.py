@@ -7,6 +7,7 @@ __all__ = ['WIDTH', 'HEIGHT', 'PALETTE', 'BRIGHT', 'shade', 'show', 'Canvas', 'g
 
 # %% ../../nbs/0_world/03a_canvas.ipynb #73609f26
 from contextlib import contextmanager
+from functools import cache
 import cv2, numpy as np
 from IPython.display import Image
 
@@ -16,6 +17,7 @@ PALETTE = dict(red=(212,48,44), orange=(242,134,30), yellow=(248,206,46), green=
                pink=(242,112,168), brown=(128,80,48), black=(46,46,54), grey=(146,148,154), white=(250,248,242), cyan=(54,196,212))
 BRIGHT = ('red', 'orange', 'yellow', 'green', 'blue', 'purple', 'pink', 'cyan') # Colours that no background and no skin comes near
 
+@cache
 def shade(
     colour:str|tuple, # Name of the palette, or red, green, blue
     k:float=0.,       # -1 is black, 0 the colour itself, 1 white
@@ -46,19 +48,26 @@ class Canvas:
         self.px = np.zeros(shape if ids else shape+(3,), np.uint8)
         self.ids, self.who = ids, 0
         self.k = width*self.over/WIDTH
+        self.k16, self.half = 16*self.k, 8 if self.over > 1 else 0 # points are in sixteenths of a pixel
         self.m, self.o, self.grow = np.eye(2), np.zeros(2), 1.
 
     @contextmanager
     def at(self, x, y, size=1., angle=0., flip=False, squash=1.):
         "Draw around (x, y): scaled, turned by `angle` degrees clockwise, mirrored left to right, and flattened"
         old = self.m, self.o, self.grow
-        a = np.deg2rad(angle); f = -1. if flip else 1.
-        turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) @ np.diag([size*f, size*squash])
-        self.m, self.o, self.grow = old[0] @ turn, old[0] @ np.array([x, y], float) + old[1], old[2]*size
+        f = -1. if flip else 1.
+        if angle:
+            a = np.deg2rad(angle)
+            self.m = old[0] @ (np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) @ np.diag([size*f, size*squash]))
+        else: self.m = old[0]*(size*f, size*squash)
+        self.o, self.grow = old[0] @ np.array([x, y], float) + old[1], old[2]*size
         yield self
         self.m, self.o, self.grow = old
 
-    def _points(self, pts): return np.rint(((np.asarray(pts, float) @ self.m.T + self.o)*self.k - (.5 if self.over > 1 else 0))*16).astype(np.int32)
+    def _points(self, pts):
+        p = np.asarray(pts, float) @ self.m.T
+        p += self.o; p *= self.k16; p -= self.half
+        return np.rint(p, p).astype(np.int32)
 
     def polygon(self, pts, colour, k=0., alpha=1.):
         "Fill a polygon; with `alpha` below 1 what lies beneath shines through, and the mask is left as it was"
@@ -69,26 +78,34 @@ class Canvas:
         else: self._blend(p, shade(colour, k), alpha)
 
     def _blend(self, p, rgb, alpha):
-        x0, y0 = np.maximum(p.min(0)//16-1, 0); x1, y1 = np.minimum(p.max(0)//16+2, self.px.shape[1::-1])
+        x, y, w, h = cv2.boundingRect(p)
+        x0, y0, x1, y1 = max(x//16-1, 0), max(y//16-1, 0), min((x+w-1)//16+2, self.px.shape[1]), min((y+h-1)//16+2, self.px.shape[0])
         if x1 <= x0 or y1 <= y0: return
         part, mask = self.px[y0:y1, x0:x1], np.zeros((y1-y0, x1-x0), np.uint8)
-        cv2.fillPoly(mask, [p - np.array([x0, y0], np.int32)*16], int(255*alpha), cv2.LINE_AA, 4)
-        m = mask[..., None].astype(np.uint16)
-        part[:] = (part*(255-m) + np.array(rgb, np.uint16)*m)//255
+        cv2.fillPoly(mask, [p - np.array([x0*16, y0*16], np.int32)], int(255*alpha), cv2.LINE_AA, 4)
+        m = cv2.merge((mask,)*3)
+        mixed = part*(255-m.astype(np.uint16)); mixed += cv2.LUT(m, _shares(rgb))
+        mixed += (mixed >> 8) + 1 # with the shift a division by 255, rounded down
+        part[:] = mixed >> 8
+
+@cache
+def _shares(rgb): return (np.arange(256)[None, :, None]*np.array(rgb)).astype(np.uint16) # `[1, 256, 3]`: a colour times every share
 
 # %% ../../nbs/0_world/03a_canvas.ipynb #2277a5ce
 _ANGLES = np.linspace(0, 2*np.pi, 32, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
+_COS, _SIN, _FAR = *map(np.ascontiguousarray, _CIRCLE.T), _CIRCLE > 1e-9
 
 def _disc(self, x, y, rx, ry=None, colour='grey', k=0., alpha=1.):
     "A circle, or an ellipse when `ry` is given"
-    self.polygon(_CIRCLE*(rx, rx if ry is None else ry) + (x, y), colour, k, alpha)
+    p = np.empty((32, 2)); np.multiply(_COS, rx, p[:, 0]); np.multiply(_SIN, rx if ry is None else ry, p[:, 1]); p += (x, y)
+    self.polygon(p, colour, k, alpha)
 
 def _box(self, x0, y0, x1, y1, colour='grey', k=0., r=0., alpha=1.):
     "A rectangle with corners rounded by `r`"
     r = min(r, abs(x1-x0)/2, abs(y1-y0)/2)
     if r <= 0: return self.polygon([(x0,y0), (x1,y0), (x1,y1), (x0,y1)], colour, k, alpha)
-    arcs = _CIRCLE*r + np.where(_CIRCLE > 1e-9, (x1-r, y1-r), (x0+r, y0+r))
+    arcs = _CIRCLE*r + np.where(_FAR, (x1-r, y1-r), (x0+r, y0+r))
     self.polygon(arcs, colour, k, alpha)
 
 def _uncover(self, x0, y0, x1, y1):
@@ -118,7 +135,7 @@ def gradient(
     "Fill the full width with a colour that changes from top to bottom"
     a, b = int(y0*c.k), int(np.ceil(y1*c.k))
     t = np.linspace(0, 1, max(b-a, 2))[:b-a, None, None]
-    c.px[a:b] = (np.array(top)*(1-t) + np.array(bottom)*t).astype(np.uint8)
+    c.px[a:b] = cv2.repeat((np.array(top)*(1-t) + np.array(bottom)*t).astype(np.uint8), 1, c.px.shape[1])
 
 def paper(
     c:Canvas,      # Canvas whose backdrop is finished
@@ -128,9 +145,13 @@ def paper(
     "Grain and a soft darkening towards the corners"
     h, w = c.px.shape[:2]
     grain = np.random.default_rng(seed).normal(0, 2.2, (h//4+1, w//4+1)).astype(np.float32)
+    bright = cv2.merge([light*_glow(h, w)]*3); bright *= c.px; bright += cv2.merge([cv2.resize(grain, (w, h))]*3)
+    c.px[:] = np.clip(bright, 0, 255, bright)
+
+@cache
+def _glow(h, w):
     y, x = np.mgrid[-1:1:h*1j, -1:1:w*1j].astype(np.float32)
-    glow = light*(1.02 - .09*(x*x + y*y))
-    c.px[:] = np.clip(c.px*glow[..., None] + cv2.resize(grain, (w, h))[..., None], 0, 255).astype(np.uint8)
+    return 1.02 - .09*(x*x + y*y)
 
 def shadow(c, x, y, rx, ry=None, strength=.16):
     "A soft shadow on the ground: three ellipses, each a little smaller"

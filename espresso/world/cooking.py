@@ -201,7 +201,7 @@ def _cooking_questions(s, b, n, k, f, lit, what, act, before, after):
     s.ask('added', foods[i], foods, adds, hops=k, who=cook, pan=pot, when=NUMBER[i])
     s.ask('added', foods[j+1], [x for x in foods if x != foods[j]] + [f"The {n['absent']}."], adds[j:j+2], hops=2, who=cook, pan=pot, when=f'right after the {food[j]}')
     s.ask('added', foods[k-1], foods, [adds[-1], (f['trouble'], None)], hops=2, who=cook, pan=pot, when=f'as the last thing before {bad}')
-    s.ask('unused', foods[3], foods, [(f['board', food[3]], None)] + adds, hops=3, pan=pot)
+    if k == 3: s.ask('unused', foods[3], foods, [(f['board', food[3]], None)] + adds, hops=3, pan=pot)
     reasons = [because(v[1].format(**n)) + '.' for v in TROUBLES.values()]
     core = [(f['trouble'], None), (f['act'], None)]
     s.ask('why', reasons[list(TROUBLES).index(what)], reasons, core, who=cook, did=ACTS[act][1].format(**n))

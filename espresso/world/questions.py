@@ -113,8 +113,7 @@ def feelings(before, after)->str:
     return f'First {words[before]}, then {words[after]}.'
 
 def other_feelings(rng, before, after, befores, afters)->list[str]:
-    "Three other pairs of moods; at least one begins and one ends the same way, so that one frame is not enough"
-    pairs = [(p, q) for p in befores for q in afters if p != q and (p, q) != (before, after)]
-    half = [p for p in pairs if p[0] == before], [p for p in pairs if p[1] == after]
-    chosen = [rng.choice(h) for h in half if h]
-    return [feelings(*p) for p in chosen + rng.sample([p for p in pairs if p not in chosen], 3-len(chosen))]
+    "Three other pairs of moods: one begins and one ends the same way, and the last does neither, so that nothing can be told from one frame, nor from the options"
+    fits = [(p, q) for p in befores for q in afters if p not in (before, after) and q not in (before, after, p)]
+    p, q = rng.choice(fits)
+    return [feelings(before, q), feelings(p, after), feelings(p, q)]

@@ -136,10 +136,10 @@ def _boxes(self, t, width=WIDTH)->dict[str, Box]: # Name to box; only things of 
     for n, draw in self.actors: c.who = names.index(n)+1 if n else 0; draw(c, t)
     out = {}
     for i, n in enumerate(names, 1):
-        mask = c.px == i
-        ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if len(ys) and mask.sum() >= 40*(width/WIDTH)**2:
-            out[n] = tuple(round(float(v), 4) for v in (xs[0]/c.width, ys[0]/c.height, (xs[-1]+1)/c.width, (ys[-1]+1)/c.height))
+        mask = (c.px == i).view(np.uint8)
+        if (seen := cv2.countNonZero(mask)) and seen >= 40*(width/WIDTH)**2:
+            x, y, w, h = cv2.boundingRect(mask)
+            out[n] = tuple(round(float(v), 4) for v in (x/c.width, y/c.height, (x+w)/c.width, (y+h)/c.height))
     return out
 
 Scene.draw, Scene.caption, Scene.boxes = _draw, _caption, _boxes

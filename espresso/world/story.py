@@ -149,7 +149,7 @@ def _story_questions(s, n, f, plot, places, times, moods):
     s.ask('order', row([f'a {p}' for p in places]), [row([f'a {p}' for p in o]) for o in sorted(others)], scenes, hops=3, things='places')
     combos = [[t for t in TIMES if t != out] for out in TIMES]
     s.ask('order', row([_bare(t) for t in times]), [row([_bare(t) for t in o]) for o in combos], scenes, hops=3, things='times of day')
-    ends = [(places[0], places[2]), (places[2], places[0]), (places[0], places[1]), (places[1], places[2])]
+    ends = [(p, q) for p in places[:2] for q in (places[2], next(x for x in PLACES if x not in places))]
     s.ask('change', *(lambda w: (w[0], w))([f'It went from the {p} to the {q}.' for p, q in ends]), [scenes[0], scenes[2]] + every[2:], hops=2, who=f"the {n['it']}")
     two = [(f['mood', 'h', i], p) for i, p in ((0, 0), (1, s.seconds/2)) if ('mood', 'h', i) in f]
     if len(two) == 2: s.ask('feeling', feelings(*moods['h'][:2]), [feelings(p, q) for p in ('calm', 'happy') for q in ('sad', 'surprised')], two, who=h, event='the first scene gave way to the second')

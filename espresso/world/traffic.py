@@ -6,6 +6,7 @@
 __all__ = ['SKIES', 'SPOTS', 'WALLS', 'ROOFS', 'CAUSES', 'street', 'traffic']
 
 # %% ../../nbs/0_world/03e_traffic.ipynb #56426eba
+from itertools import permutations
 from .canvas import BRIGHT, gradient
 from .cast import ball, bench, bird, house, lamp_post, person, traffic_light, tree, vehicle
 from .questions import because, said
@@ -108,15 +109,19 @@ def _walker(s, b, why, late, n, colour, woman, look):
     return {'person': moves, 'first place': first, 'last place': last, 'places': (p, q)}
 
 # %% ../../nbs/0_world/03e_traffic.ipynb #54f70d40
+def _oncoming_time(b, late):
+    "When it comes, and how long it takes: late means behind the two that waited"
+    return (b['go'][0]+1.5, 2.) if late else (.2, 2.9)
+
 def _oncoming(s, b, late, n, colour, kind):
     "The vehicle on the other lane, which drives through"
-    t0 = b['go'][0]+.3 if late else .2
-    x = Track((t0, 370), (t0+2.9, -80), how='line')
+    t0, lasts = _oncoming_time(b, late)
+    x = Track((t0, 370), (t0+lasts, -80), how='line')
     def draw(c, t):
         if -70 < x(t) < 390:
             with c.at(x(t), 178, .7, flip=True): vehicle(c, colour, kind, x(t))
     s.actors.insert(0, (n['c'], draw))
-    return {'c drives': s.fact(f"The {n['c']} is driving to the left.", t0+.3, t0+2.5, n['c'])}
+    return {'c drives': s.fact(f"The {n['c']} is driving to the left.", t0+.1*lasts, t0+.86*lasts, n['c'])}
 
 def _crosser(s, b, now, what, name, colour):
     "The ball or the duck: in the grass, or over the road when it is the cause"
@@ -142,8 +147,8 @@ def _traffic_events(s, b, why, n, c_late):
     s.event('cause', *b['cause'], said(CAUSES[why], n))
     s.event('stop', stop-.6, stop, f"The {n['a']} stopped.", 'cause'); s.event('stop behind', stop-.1, stop+.5, f"The {n['b']} stopped.", 'stop')
     s.event('go', go, s.seconds, f"The {n['a']} drove on.", 'cause')
-    t = go+.3 if c_late else .2
-    s.event('oncoming', t, t+2.9, f"The {n['c']} drove through.")
+    t, lasts = _oncoming_time(b, c_late)
+    s.event('oncoming', t, t+lasts, f"The {n['c']} drove through.")
 
 def _traffic_questions(s, b, why, n, f, c_late, walk_late):
     "Questions over the chain, the vehicles, and the places"
@@ -160,14 +165,12 @@ def _traffic_questions(s, b, why, n, f, c_late, walk_late):
     drives = [(f['c drives'], None), (f['b waits'], None)]
     s.ask('vehicles', *((names[2], names) if c_late else (names[0], names)), drives, hops=2, nth='last' if c_late else 'first')
     s.ask('vehicles', names[1], names, drives, hops=2, nth='second')
-    rows = [f'First the {i}, then the {j}, then the {k}.' for i, j, k in (order, order[::-1], order[1:]+order[:1], order[2:]+order[:2])]
+    rows = [f'First the {i}, then the {j}, then the {k}.' for i, j, k in permutations(order)]
     s.ask('queue', rows[0], rows, [(f['a comes'], 0)] + drives, hops=3)
     (p, q), who = f['places'], f"the {n['person']}"
     stay = [f[k] and f[k].span(t) for k, t in (('first place', 0), ('last place', s.seconds))]
-    if all(q and q[1]-q[0] > .8 for q in stay):
-        spots = list(SPOTS) + ['on the near side']
-        pairs = [f'First {i}, then {j}.' for i in spots for j in spots if i != j]
-        s.ask('where', f'First {p}, then {q}.', [f'First {q}, then {p}.'] + s.rng.sample([x for x in pairs if x not in (f'First {p}, then {q}.', f'First {q}, then {p}.')], 2),
+    if why != 'person' and all(q and q[1]-q[0] > .8 for q in stay):
+        s.ask('where', f'First {p}, then {q}.', [f'First {i}, then {j}.' for i, j in permutations(SPOTS, 2)],
               [(f['first place'], 0), (f['last place'], s.seconds)], who=who)
     late = {f'The {n["c"]} drove through.': c_late, f'The {n["person"]} walked along the pavement.': walk_late}
     if why != 'person' and c_late != walk_late:
