@@ -195,6 +195,7 @@ def _ask(a):
         part[0] = which
     run = Path(given['outputs'])/Path(given['profile']).stem
     if a.select and a.frames is not None: raise Stop('--select chooses as many frames as its --budget says: leave --frames out')
+    if a.times and a.frames is not None: raise Stop('--times names the frames: leave --frames out')
     frames = 8 if a.frames is None else a.frames
     p, sheet = asked(a.video, a.question, a.model, a.adapter, run, frames, a.times, a.sheet, a.direct, lambda line: print(line, file=sys.stderr, flush=True), hear, a.bits, a.select, a.budget, Path(given['outputs'])/'index')
     print('\n', file=sys.stderr)

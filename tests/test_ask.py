@@ -41,9 +41,17 @@ def test_a_model_times_and_a_sheet(ask, folder):
     (('none.mp4', 'Who?'), 'there is no such file'), (('settings.ini', 'Who?'), 'cannot be opened as a video'), (('clip.mp4', ''), 'the question is empty'),
     (('clip.mp4', 'Who?', '--model', 'nowhere'), "the model 'nowhere'"), (('clip.mp4', 'Who?', '--model', 'runs'), 'holds no model'), (('clip.mp4', 'Who?', '--frames', '0'), 'at least one frame'),
     (('clip.mp4', 'Who?', '--times', 'now'), 'write seconds with commas'), (('clip.mp4', 'Who?', '--times', '99'), 'lasts from 0 to 6.0 s'), (('clip.mp4', 'Who?', '--adapter', 'base'), 'lacks adapter_config.json'),
-    (('clip.mp4', 'Who?', '--sheet', 'clip.mp4'), 'ends in .png'), (('clip.mp4', 'What is <image>?', '--model', 'base'), "the question holds '<image>'")])
+    (('clip.mp4', 'Who?', '--sheet', 'clip.mp4'), 'ends in .png'), (('clip.mp4', 'Who?', '--sheet', 'clip.mp4/a.png'), 'cannot be made'), (('clip.mp4', 'Who?', '--times', '1', '--frames', '2'), 'leave --frames out'), (('clip.mp4', 'What is <image>?', '--model', 'base'), "the question holds '<image>'")])
 def test_what_cannot_be_asked_is_one_sentence(ask, monkeypatch, args, why):
     monkeypatch.setenv('HF_HUB_OFFLINE', '1')
     status, out, err = ask(*args)
     last = err.strip().splitlines()[-1]
     assert status == 2 and last.startswith('espresso: ') and why in last and out == '' and 'Traceback' not in err
+
+def test_an_answer_outlives_its_sheet(ask, folder, monkeypatch):
+    "The disk fills up while the sheet is written: the answer is told all the same"
+    from espresso.reasoner import sheet
+    def full(*_): raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(sheet, 'replace_file', full)
+    status, out, err = ask('clip.mp4', 'What changes?', '--model', 'base', '--times', '1', '--direct')
+    assert status == 2 and '\nanswer    ' in err and 'could not be written (No space left' in err

@@ -2,6 +2,7 @@
 import csv, json, random, shutil
 from pathlib import Path
 import numpy as np, pytest, torch, transformers
+from safetensors.torch import load_file, save_file
 import tiny
 from espresso.dataset.markup import mark, plain
 from espresso.reasoner.adapter import adapter_name
@@ -128,6 +129,41 @@ def test_adapters_that_do_not_fit(tmp_path):
     refused('there is no adapter folder', tmp_path/'nowhere')
     (tmp_path/'c'/'adapter_config.json').write_text('{'); refused('cannot be read', tmp_path/'c')
 
+@pytest.mark.parametrize('kind', ['llava', 'internvl', 'qwen3_vl'])
+def test_weights_that_are_not_there(kind, tmp_path):
+    "No random numbers stand in for them, on any number of bits"
+    folder = getattr(tiny, kind)(tmp_path/kind)
+    weights = load_file(folder/'model.safetensors'); gone = sorted(k for k in weights if 'down_proj' in k)[0]
+    save_file({k: v for k, v in weights.items() if k != gone}, folder/'model.safetensors', {'format': 'pt'})
+    for bits in '', '4':
+        with pytest.raises(Stop, match='lacks 1 of the weights that its config.json asks for, the first is .*down_proj'): reasoner(str(folder), bits=bits, device='cpu')
+    save_file({f'foo.{k}': v for k, v in weights.items()}, folder/'model.safetensors', {'format': 'pt'})
+    with pytest.raises(Stop, match=r'lacks \d+ of the weights'): reasoner(str(folder))
+
+def test_a_reply_ends_where_the_places_end(tmp_path):
+    "Evidence makes room for the answer, and both say that they were cut"
+    r = reasoner(str(tiny.llava(tmp_path/'a'))); r.ends = [r.ends[0]]
+    text = r.model.config.get_text_config()
+    free = answer(r, ASKS[:1], limits=(30, 20))[0]
+    read = free.prompt_tokens
+    text.max_position_embeddings = read + 25
+    p = answer(r, ASKS[:1], limits=(30, 20))[0]
+    assert p.prompt_tokens + p.evidence_tokens + p.answer_tokens <= read + 25 and (free.evidence_tokens + free.answer_tokens <= 25 or p.cut)
+    text.max_position_embeddings = read + 1
+    with pytest.raises(ValueError, match='leave no room to write'): answer(r, ASKS[:1], limits=(30, 20))
+    with pytest.raises(Stop, match='at least one'): answer(r, ASKS[:1], limits=(0, 20))
+
+def test_a_template_with_white_space_of_its_own(tmp_path):
+    "LLaVA-OneVision writes `assistant ` before a reply that is there and `assistant` and a line's end before one that is due"
+    folder = tiny.llava(tmp_path/'a')
+    usual = reasoner(str(folder))
+    template = ("{% for m in messages %}<|im_start|>{{ m['role'] }} {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% endif %}{% endfor %}"
+                "{% for c in m['content'] %}{% if c['type'] == 'text' %}\n{{ c['text'] }}{% endif %}{% endfor %}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
+    for f in folder.glob('chat_template*'): f.unlink()
+    (folder/'chat_template.jinja').write_text(template)
+    r = reasoner(str(folder))
+    assert r.bridge and len(r.bridge) <= len(usual.bridge) + 6 and answer(r, ASKS[:1], limits=(4, 3))[0].answer_tokens
+
 def test_half_a_file(tmp_path):
     cut = tiny.llava(tmp_path/'d')
     whole = (cut/'model.safetensors').read_bytes()
@@ -159,6 +195,6 @@ def test_any_damage_leaves_the_words_and_no_tag():
         hurt = rng.choice([text[:i] + text[i+len(tag):], text[:i] + tag + text[i:], text[:i] + tag.upper() + text[i+len(tag):], text[:rng.randrange(len(text))]])
         good = mend(hurt)
         assert mend(good) == good and not any(t in plain(good) for t in ('obj_', 'box_')), hurt
-        for _, frame, (x0, y0, x1, y1) in boxes_in(hurt, 2): assert 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
+        for _, frame, (x0, y0, x1, y1) in boxes_in(hurt, [0., 1.]): assert 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
         if hurt == text.replace(tag, tag.upper()): assert good == text
-    for junk in ('<obj_start>'*50, '<box_start>[[[[', 'x'*5000, '<obj_start><obj_end><box_start>[]<box_end>', '<obj_start>a<obj_end><box_start>' + '[1e999,2,3,4]'*3): mend(junk), boxes_in(junk, 1)
+    for junk in ('<obj_start>'*50, '<box_start>[[[[', 'x'*5000, '<obj_start><obj_end><box_start>[]<box_end>', '<obj_start>a<obj_end><box_start>' + '[1e999,2,3,4]'*3): mend(junk), boxes_in(junk, [0.])

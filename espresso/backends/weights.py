@@ -131,11 +131,13 @@ def pretrained(
         raise Stop(f'{folder} holds a {c.model_type} model, which is no {work}; name a model of another kind')
     transformers.utils.logging.disable_progress_bar()
     try:
-        model = can.from_pretrained(folder, use_safetensors=True, local_files_only=True, **how)
-        return (model if 'device_map' in how else model.to(device)).eval()
+        model, found = can.from_pretrained(folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **how)
+        if 'device_map' not in how: model.to(device)
     except Exception as e:
         if out_of_memory(e): raise Stop(f'{folder} does not fit into memory: use bits=4, or a smaller model') from None
         raise Stop(f'{folder} cannot be loaded ({str(e).splitlines()[0][:200]}): fetch or copy it again') from None
+    if (lacks := sorted(found['missing_keys'])): raise Stop(f'{folder} lacks {len(lacks)} of the weights that its config.json asks for, the first is {lacks[0]}, and random numbers would stand in for them: copy it again, or take the config.json that goes with its weights')
+    return model.eval()
 
 def config(
     folder:Path, # From `model_folder`

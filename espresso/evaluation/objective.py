@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Judged', 'algorithm1', 'nearest', 'similarities', 'judge', 'sweep', 'summary', 'question_only', 'controls', 'beside',
-           'exact', 'score', 'shares', 'control_shares', 'share_table', 'bare_items']
+           'exact', 'score', 'shares', 'control_shares', 'share_table', 'bare_items', 'unanswered']
 
 # %% ../../nbs/4_evaluation/40_objective.ipynb #539f7450
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pathlib import Path
 from .stats import interval
 from .vectors import Vectors
-from ..records import BenchmarkItem, Evidence, FrameGroup, Prediction, QAPair, Score, Verdict
+from ..records import BenchmarkItem, Drop, Evidence, FrameGroup, Prediction, QAPair, Score, Verdict, read_parquet
 
 # %% ../../nbs/4_evaluation/40_objective.ipynb #78f866fc
 @dataclass(frozen=True)
@@ -214,3 +214,13 @@ def bare_items(
                 qa = QAPair(qa['id'], qa['question'], qa['answer'], FrameGroup(**qa['group'], captions=()), (), '', Verdict(True, '', '', ''))
                 items.append(BenchmarkItem(d['id'], Evidence(e['id'], qa, (), (), '', ''), d['task'], d['split'], tuple(d['options']), d['correct'], d['model']))
     return items
+
+# %% ../../nbs/4_evaluation/40_objective.ipynb #c1a0de12
+def unanswered(
+    predictions:str|Path, # Folder of predictions, as stage answers writes it
+    known:dict[str, BenchmarkItem], # Id -> item
+)->list[Prediction]: # Empty answers to the questions that its ledger says were lost
+    "What stands for answers that never came"
+    drops = Path(predictions)/'drops'
+    lost = {d.row_id for d in read_parquet(drops, Drop)} if any(drops.glob('*.parquet')) else set()
+    return [Prediction(i, known[i].evidence.qa.question, 'none', (), '', False, '', '', 0, 0, 0, 0., 0.) for i in sorted(lost & known.keys())]

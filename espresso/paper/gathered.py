@@ -63,7 +63,7 @@ def _evidence(e, shelf):
 
 def _said(p, shelf):
     "A model's answer; its boxes go with the frames they name, or with none when that is not clear"
-    boxes = [[n, k, [round(x, 4) for x in b]] for n, k, b in boxes_in(p.evidence, len(p.frames))]
+    boxes = [[n, k, [round(x, 4) for x in b]] for n, k, b in boxes_in(p.evidence, [f.time_s for f in p.frames])]
     return dict(model=p.model, frames=[shelf.frame(f) for f in p.frames], evidence=plain(mend(p.evidence)), given=p.given, boxes=boxes, answer=plain(mend(p.answer)), cut=p.cut,
                 tokens=[p.prompt_tokens, p.evidence_tokens, p.answer_tokens], seconds=round(p.seconds, 3), flops=p.flops)
 

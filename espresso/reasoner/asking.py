@@ -67,11 +67,11 @@ def in_words(
     "An answer, to be read"
     lines, seen = [], {}
     if p.evidence: lines += [f'evidence  {plain(mend(p.evidence))}']
-    for name, k, (x0, y0, x1, y1) in boxes_in(p.evidence, len(p.frames)):
+    for name, k, (x0, y0, x1, y1) in boxes_in(p.evidence, [f.time_s for f in p.frames]):
         when = 'in some frame' if k is None else f'at {p.frames[k].time_s:.1f} s'
         seen.setdefault(name, []).append(f'{when}, {100*x0:.0f} to {100*x1:.0f} % from the left, {100*y0:.0f} to {100*y1:.0f} % from the top')
     lines += [f'          {name if not n else " "*len(name)}  {place}' for name, places in seen.items() for n, place in enumerate(places)]
-    lines += [f'answer    {p.answer or "(nothing)"}']
+    lines += [f'answer    {plain(mend(p.answer)) or "(nothing)"}']
     if p.cut: lines += [f'          (cut off at its limit: {p.cut.replace(" ", " and ")})']
     lines += [f'          {len(p.frames)} frames, {p.prompt_tokens:,} tokens read, {p.evidence_tokens + p.answer_tokens:,} written, {p.seconds:.1f} s, {p.flops/1e9:,.1f} GFLOP, by {p.model}']
     return '\n'.join(lines)
@@ -99,6 +99,8 @@ def asked(
     if not times and frames < 1: raise Stop(f'--frames {frames}: a question needs at least one frame')
     picture = Path(sheet or f'{Path(video).stem}-answer.png')
     if picture.suffix.lower() != '.png': raise Stop(f'--sheet {sheet}: the sheet is a PNG, give it a name that ends in .png')
+    try: picture.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as e: raise Stop(f'--sheet {sheet}: the folder {picture.parent} cannot be made ({e.strerror})') from None
     if select and times: raise Stop('--select chooses the frames: leave --times out')
     if budget and not select: raise Stop(f'--budget {budget} is for a selector: name one, for instance --select ours')
     choose = at_times(times) if times else by_selector(select, budget, home, say) if select else uniform(frames)
@@ -110,4 +112,5 @@ def asked(
         direct = direct or taught(trained).get('variant') == 'answer only' # it was never taught to write evidence
         p, = answer(r, [Ask(question.strip(), pictures)], think=not direct, say=hear and (lambda n, part, new: hear(part, new)))
     except ValueError as e: raise Stop(str(e)) from e # an unreadable video, too many frames for the model: sentences already
-    return p, contact_sheet(video, p, picture)
+    try: return p, contact_sheet(video, p, picture)
+    except OSError as e: raise Stop(f'the sheet {picture} could not be written ({e.strerror or e}), but the answer is there:\n\n{in_words(p)}') from e

@@ -12,7 +12,7 @@ import torch
 from fastcore.basics import patch
 from ..backends.weights import Batches
 from ..dataset.curation import file_id
-from ..records import Prediction, content_id
+from ..records import Prediction, Stop, content_id
 from .model import EVIDENCE, SIDE, Ask, Reasoner, reasoner
 from ..video import Picture, distinct, read_frames, scan
 
@@ -79,6 +79,13 @@ def _padded(rows, r):
     n = max(map(len, rows))
     return (torch.tensor(v, device=r.model.device) for v in ([[r.pad]*(n-len(x)) + x for x in rows], [[0]*(n-len(x)) + [1]*len(x) for x in rows]))
 
+def _fitting(r, limits, read, think):
+    "Limits that keep a model within its positions; what is short goes to the answer first"
+    places = r.model.config.get_text_config().max_position_embeddings; room = places - read
+    if room < 1 + think: raise ValueError(f'{read} tokens to read leave no room to write: {r.name} has places for {places}; show it fewer frames')
+    answer = min(limits[1], room - think)
+    return min(limits[0], room - answer), answer
+
 def _together(
     r:Reasoner,     # Who is asked
     asks:list[Ask], # Questions of one batch; all with evidence, or all without
@@ -93,7 +100,8 @@ def _together(
     logits = r.work.measured(r.model, sizes, int(shown.sum()), lambda: memory.read(ids, mask, **batch))
     given, evidence, cut = think and asks[0].evidence is not None, [[]]*len(asks), [False]*len(asks)
     if given: evidence = [r.tokenizer(a.evidence, add_special_tokens=False)['input_ids'] for a in asks]
-    elif think: evidence, cut = memory.write(logits, limits[0], say and (lambda *rows: say('evidence', *rows)))
+    limits = _fitting(r, limits, int(mask.sum(1).max()) + max(map(len, evidence)) + len(r.bridge)*think, think and not given)
+    if think and not given: evidence, cut = memory.write(logits, limits[0], say and (lambda *rows: say('evidence', *rows)))
     if think: logits = memory.read(*_padded([e*given + r.bridge for e in evidence], r))
     answer, short = memory.write(logits, limits[1], say and (lambda *rows: say('answer', *rows)))
     read, flops = mask.sum(1) + len(r.bridge)*think, memory.flops + shown*r.work.picture.get(sizes, 0)
@@ -125,6 +133,7 @@ def answer(
     say=None,          # Called with number of the question, `evidence` or `answer`, and new text
 )->list[Prediction]: # In order of the questions
     "Answer questions over core frames"
+    if min(limits) < 1: raise Stop(f'limits of {limits[0]} and {limits[1]} tokens: evidence and answer need at least one each')
     found = [None]*len(asks)
     for given in (False, True):
         order = sorted((n for n, a in enumerate(asks) if (a.evidence is not None) == given), key=lambda n: len(asks[n].pictures))

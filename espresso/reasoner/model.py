@@ -73,6 +73,7 @@ def bridge(
     first = 'Why does it wait?'
     try: one, two = render(processor, [first]), render(processor, [first, _STAND_IN, ANSWER])
     except Exception as e: raise Stop(f'{name}: its chat template takes no conversation of several turns ({str(e).splitlines()[0][:200]}); take a chat version of the model') from None
+    one = one.rstrip() # some templates open the next turn with white space of another kind
     before, found, after = two.removeprefix(one).partition(_STAND_IN)
     if not two.startswith(one) or not found or before.strip() or ANSWER not in after:
         raise Stop(f'{name}: its chat template rewrites earlier turns, so evidence and answer cannot be one conversation; give the folder a template that leaves them as they are')
@@ -113,7 +114,7 @@ class Reasoner:
         pictures = dict(images=images, **self.processor.one_tile) if any(images) else {}
         batch = self.processor(text=texts, padding=True, return_tensors='pt', **pictures)
         room, longest = self.model.config.get_text_config().max_position_embeddings, batch['input_ids'].shape[1]
-        if longest > room: raise ValueError(f'a prompt of {longest} tokens is more than the {room} that {self.name} can read: show it fewer frames, or smaller ones (pixels)')
+        if longest > room: raise ValueError(f'a prompt of {longest} tokens is more than the {room} that {self.name} can read: show it fewer frames')
         return dict(batch.to(self.model.device, self.model.dtype))
 
     def text(self,

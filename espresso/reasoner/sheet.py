@@ -7,8 +7,10 @@ __all__ = ['COLOURS', 'tile', 'draw_sheet', 'contact_sheet']
 
 # %% ../../nbs/3_reasoner/33a_sheet.ipynb #b914d50e
 import textwrap
+from functools import cache
 from pathlib import Path
 import numpy as np
+from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 from ..dataset.markup import plain
 from .slips import boxes_in, mend
@@ -17,6 +19,9 @@ from ..video import Picture, read_frames
 
 # %% ../../nbs/3_reasoner/33a_sheet.ipynb #87dfadac
 COLOURS = '#e6194b', '#3cb44b', '#4363d8', '#f58231', '#911eb4', '#008080', '#f032e6', '#9a6324'
+
+@cache
+def _font(size): return ImageFont.truetype(str(Path(get_data_path())/'fonts'/'ttf'/'DejaVuSans.ttf'), size, layout_engine=ImageFont.Layout.BASIC) # Latin, Cyrillic, Greek; Pillow's own has plain letters alone
 
 def _dashed(draw, box, colour, dash=6):
     "A dashed rectangle"
@@ -36,21 +41,21 @@ def tile(
     width:int=320,    # Pixels of the tile
 )->Image.Image:
     "A frame with its time and boxes"
-    image, font = Image.fromarray(picture.image), ImageFont.load_default(13)
+    image, font = Image.fromarray(picture.image), _font(13)
     image = image.resize((width, max(1, round(image.height*width/image.width))), Image.BICUBIC)
     draw = ImageDraw.Draw(image)
     for name, sure, box in boxes:
         x0, y0, x1, y1 = (v*s for v, s in zip(box, (*image.size, *image.size)))
         if sure: draw.rectangle((x0, y0, x1, y1), outline=colours[name], width=3)
         else: _dashed(draw, (x0, y0, x1, y1), colours[name])
-        _label(draw, (x0 + 2, max(y0 - 16, 0)), name, colours[name], font)
+        _label(draw, (max(0, min(x0 + 2, width - draw.textlength(name, font) - 1)), max(y0 - 17, 0)), name, colours[name], font)
     _label(draw, (4, image.height - 20), f'{picture.frame.time_s:.1f} s', 'black', font)
     return image
 
 # %% ../../nbs/3_reasoner/33a_sheet.ipynb #3c7117bd
 def _lines(prediction, width):
     "What stands below the frames"
-    said = [('Q', prediction.question), ('E', plain(mend(prediction.evidence))), ('A', prediction.answer)]
+    said = [('Q', prediction.question), ('E', plain(mend(prediction.evidence))), ('A', plain(mend(prediction.answer)))]
     return [line for head, text in said if text for line in textwrap.wrap(f'{head}: {text}', max(20, width//7))]
 
 def draw_sheet(
@@ -60,7 +65,7 @@ def draw_sheet(
     width:int=320,          # Pixels of each
 )->Image.Image:
     "Frames with times and boxes, and what was said"
-    found = boxes_in(prediction.evidence, len(pictures))
+    found = boxes_in(prediction.evidence, [p.frame.time_s for p in pictures])
     colours = {n: COLOURS[k % len(COLOURS)] for k, n in enumerate(dict.fromkeys(n for n, _, _ in found))}
     tiles = [tile(p, [(n, f is not None, b) for n, f, b in found if f in (None, k)], colours, width) for k, p in enumerate(pictures)]
     columns = min(columns, len(tiles)) or 1
@@ -70,7 +75,7 @@ def draw_sheet(
     for r, row in enumerate(rows):
         for c, t in enumerate(row): sheet.paste(t, (c*width, sum(heights[:r])))
     draw = ImageDraw.Draw(sheet)
-    for k, line in enumerate(lines): draw.text((8, sum(heights) + 6 + 18*k), line, 'black', font=ImageFont.load_default(14))
+    for k, line in enumerate(lines): draw.text((8, sum(heights) + 6 + 18*k), line, 'black', font=_font(14))
     return sheet
 
 def contact_sheet(

@@ -7,7 +7,7 @@ __all__ = ['mend', 'boxes_in']
 
 # %% ../../nbs/3_reasoner/30a_slips.ipynb #23e1624c
 import json, math, re
-from ..dataset.markup import Mention, from_centre, parse_markup
+from ..dataset.markup import Mention, from_centre, parse_markup, plain
 from ..records import Box
 
 # %% ../../nbs/3_reasoner/30a_slips.ipynb #d20abbd0
@@ -20,7 +20,7 @@ def _four(
     raw:str, # What stands between box tags, in any shape
 )->list[list[float]]: # Whole boxes only
     "Every group of exactly four numbers; without brackets, every four in a row"
-    def numbers(s): return [float(x) for x in re.findall(r'-?\d+(?:\.\d+)?', s)]
+    def numbers(s): return [float(x) for x in re.findall(r'-?(?:\d+(?:\.\d*)?|\.\d+)', s)]
     groups = [numbers(g) for g in re.findall(r'[\[(]([^\[\]()]*)[\])]', raw)]
     if not groups and not re.search(r'[\[(]', raw):
         flat = numbers(raw)
@@ -47,15 +47,21 @@ def mend(
 # %% ../../nbs/3_reasoner/30a_slips.ipynb #b1dc8f85
 def boxes_in(
     text:str,        # Evidence, mended or not
-    frames:int,      # How many frames were shown
+    times:list[float], # Of the frames that were shown, seconds
     scale:float=100, # Factor of the boxes' convention, see `espresso.dataset.markup`
 )->list[tuple[str, int|None, Box]]: # Name, number of the frame from 0 or None, corners as shares
     "Every box the evidence speaks of; a box outside the frame is left out, one that reaches out is cut"
-    found = []
-    for m in parse_markup(mend(text)):
+    found, text = [], mend(text)
+    for m in parse_markup(text):
         if isinstance(m, str): continue
-        boxes = m.numbers()
+        boxes = m.numbers(); told = _told(plain(text), m.name, [f'{t:.1f}' for t in times]) if len(boxes) != len(times) else range(len(times))
         for k, numbers in enumerate(boxes):
             x0, y0, x1, y1 = from_centre(numbers, scale)
-            if x1 > x0 and y1 > y0: found.append((m.name, k if len(boxes) == frames else None, (x0, y0, x1, y1)))
+            if x1 > x0 and y1 > y0: found.append((m.name, told[k] if len(told) == len(boxes) else None, (x0, y0, x1, y1)))
     return found
+
+def _told(words, name, times):
+    "Numbers of the frames at whose time the words speak of a name"
+    starts = [*re.finditer(r'\bat (\d+\.\d) s\b', words, re.I)]
+    parts = [(m[1], words[m.start():n.start() if n else None]) for m, n in zip(starts, [*starts[1:], None])]
+    return [times.index(t) for t, said in parts if t in times and re.search(rf'(?<!\w){re.escape(name)}(?!\w)', said, re.I)]
