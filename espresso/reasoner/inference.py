@@ -68,7 +68,7 @@ def write(
         if said: said(_rows(steps), not going.any() or len(steps) == limit)
     return _rows(steps), going.tolist()
 
-# %% ../../nbs/3_reasoner/33_inference.ipynb #af0536c8
+# %% ../../nbs/3_reasoner/33_inference.ipynb #af0536c7
 def _sizes(batch):
     "What tells the sizes of pictures apart"
     if 'image_grid_thw' in batch: return tuple(sorted(set(map(tuple, batch['image_grid_thw'].tolist()))))
@@ -86,6 +86,7 @@ def _fitting(r, limits, read, think):
     answer = min(limits[1], room - think)
     return min(limits[0], room - answer), answer
 
+# %% ../../nbs/3_reasoner/33_inference.ipynb #af0536c8
 def _together(
     r:Reasoner,     # Who is asked
     asks:list[Ask], # Questions of one batch; all with evidence, or all without

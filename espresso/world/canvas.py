@@ -27,6 +27,9 @@ def shade(
     goal = 255 if k > 0 else 0
     return tuple(int(round(v + (goal-v)*abs(k))) for v in rgb)
 
+@cache
+def _shares(rgb): return (np.arange(256)[None, :, None]*np.array(rgb)).astype(np.uint16) # `[1, 256, 3]`: a colour times every share
+
 # %% ../../nbs/0_world/03a_canvas.ipynb #f5eec7c8
 def show(
     picture:np.ndarray, # uint8 `[h, w, 3]`
@@ -87,9 +90,6 @@ class Canvas:
         mixed = part*(255-m.astype(np.uint16)); mixed += cv2.LUT(m, _shares(rgb))
         mixed += (mixed >> 8) + 1 # with the shift a division by 255, rounded down
         part[:] = mixed >> 8
-
-@cache
-def _shares(rgb): return (np.arange(256)[None, :, None]*np.array(rgb)).astype(np.uint16) # `[1, 256, 3]`: a colour times every share
 
 # %% ../../nbs/0_world/03a_canvas.ipynb #2277a5ce
 _ANGLES = np.linspace(0, 2*np.pi, 32, endpoint=False)
