@@ -11,7 +11,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from .records import Drop, Stop, content_id, read_parquet, replace_file, write_parquet
+import pyarrow as pa, pyarrow.parquet as pq
+from .records import Drop, Stop, as_table, content_id, read_parquet, replace_file, write_parquet
 
 # %% ../nbs/0_foundation/04_engine.ipynb #2368dcc6
 @dataclass
@@ -175,15 +176,28 @@ def map_rows(
     (out/'progress.json').unlink(missing_ok=True)
     return total
 
+# %% ../nbs/0_foundation/04_engine.ipynb #c8e0a03d
+def _storable(result, cls):
+    "A unit's result, or why its rows cannot be written"
+    rows = [r for r in (result if isinstance(result, list) else [result]) if not isinstance(r, (Drop, BaseException))]
+    try: as_table(rows, cls); return result
+    except Exception as e: return type(e)(*e.args) if isinstance(e, UnicodeError) else ValueError(f'a row that cannot be written as {cls.__name__}: {e}')
+
 # %% ../nbs/0_foundation/04_engine.ipynb #c8e0a03e
 def _shard(fn, units, out, n, cls, stage, workers, unit_id, progress, together):
-    rows, drops, counts = [], [], Counts()
-    for u, result in zip(units, each(fn, units, workers, progress, together), strict=True):
-        r, d, c = settle(result, unit_id(u), stage)
-        rows += r; drops += d; counts += c
-    write_parquet(out/f'part-{n:05d}.parquet', rows, cls)
-    write_parquet(out/'drops'/f'part-{n:05d}.parquet', drops, Drop)
+    found = list(zip(units, each(fn, units, workers, progress, together), strict=True))
+    for careful in False, True: # row by row only when all of them together cannot be written
+        rows, drops, counts = [], [], Counts()
+        for u, result in found:
+            r, d, c = settle(_storable(result, cls) if careful else result, unit_id(u), stage)
+            rows += r; drops += d; counts += c
+        try: write_parquet(out/f'part-{n:05d}.parquet', rows, cls); break
+        except (UnicodeError, OverflowError, TypeError, AttributeError, pa.ArrowException):
+            if careful: raise
+    write_parquet(out/'drops'/f'part-{n:05d}.parquet', [dataclasses.replace(d, row_id=_written(d.row_id), detail=_written(d.detail)) for d in drops], Drop)
     return counts
+
+def _written(text): return text.encode('utf-8', 'backslashreplace').decode() # a file's name may hold bytes that are no text
 
 def _mark(out, n): return out/'marks'/f'{n:05d}.json'
 
@@ -191,10 +205,13 @@ def _plain(c): return [c.units, c.used, c.rows, sorted([*k, v] for k, v in c.uni
 
 def _finished(mark, token):
     "Counts of a finished shard, or None"
-    if not mark.exists(): return None
-    d = json.loads(mark.read_text())
-    if d['token'] != token: return None
-    units, used, rows, *drops = d['counts']
+    try:
+        d = json.loads(mark.read_text())
+        units, used, rows, *drops = d['counts']
+        name, out = f'part-{mark.stem}.parquet', mark.parent.parent
+        whole = pq.read_metadata(out/name).num_rows == rows and (out/'drops'/name).exists()
+    except (OSError, ValueError, KeyError): return None # no mark, a broken one, or a part that went away
+    if d['token'] != token or not whole: return None
     return Counts(units, used, rows, *(Counter({(k, r): v for k, r, v in x}) for x in drops))
 
 def _clear(out, keep):

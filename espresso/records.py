@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['Box', 'content_id', 'Video', 'Frame', 'Caption', 'FrameGroup', 'Verdict', 'QAPair', 'KeyItem', 'Evidence',
            'BenchmarkItem', 'Prediction', 'Score', 'Drop', 'Stop', 'arrow_type', 'arrow_fields', 'arrow_schema',
-           'as_dict', 'from_dict', 'replace_file', 'write_parquet', 'read_parquet', 'write_jsonl', 'read_jsonl']
+           'as_dict', 'from_dict', 'as_table', 'replace_file', 'write_parquet', 'read_parquet', 'write_jsonl',
+           'read_jsonl']
 
 # %% ../nbs/0_foundation/00_records.ipynb #42399e78
 import dataclasses, hashlib, json, os, threading, types, typing
@@ -20,7 +21,7 @@ def content_id(
     "Hash of content, used as the id of a row"
     h = hashlib.sha256()
     for p in parts:
-        b = p if isinstance(p, bytes) else json.dumps(p, ensure_ascii=False, sort_keys=True).encode()
+        b = p if isinstance(p, bytes) else json.dumps(p, ensure_ascii=False, sort_keys=True).encode('utf-8', 'surrogatepass') # as names of files may have it
         h.update(len(b).to_bytes(8, 'big')); h.update(b)
     return h.hexdigest()[:16]
 
@@ -235,6 +236,18 @@ def _value(t, v, where):
     if type(v) is not t: raise ValueError(f'{where} must be {t.__name__}, got {v!r}')
     return v
 
+# %% ../nbs/0_foundation/00_records.ipynb #207a6659
+def as_table(
+    rows:list,  # Rows of one type
+    cls:type,   # That type; needed for an empty list
+)->pa.Table:
+    "Rows as an Arrow table"
+    schema = arrow_schema(cls)
+    columns = {n: [] for n in schema.names}
+    for r in rows:
+        for k, v in as_dict(r).items(): columns[k].append(v)
+    return pa.table({f.name: pa.array(columns[f.name], f.type) for f in schema}, schema=schema)
+
 # %% ../nbs/0_foundation/00_records.ipynb #207a665a
 def replace_file(
     path:Path, # Where the file shall stand
@@ -252,11 +265,7 @@ def write_parquet(
     cls:type,   # That type; needed for an empty list
 ):
     "Write rows to one Parquet file"
-    schema = arrow_schema(cls)
-    columns = {n: [] for n in schema.names}
-    for r in rows:
-        for k, v in as_dict(r).items(): columns[k].append(v)
-    table = pa.table({f.name: pa.array(columns[f.name], f.type) for f in schema}, schema=schema)
+    table = as_table(rows, cls)
     replace_file(path, lambda tmp: pq.write_table(table, tmp, compression='zstd'))
 
 def read_parquet(

@@ -7,12 +7,12 @@ __all__ = ['STAGES', 'SETTINGS', 'WORLD_KEYS', 'Stage', 'notebooks', 'stage_para
            'read_profile', 'convert', 'meant_for', 'resolve', 'finished', 'run_stage', 'disk', 'chosen', 'run_chain']
 
 # %% ../nbs/0_foundation/09_runs.ipynb #adcc9ec2
-import configparser, contextlib, difflib, errno, importlib.resources, json, threading, time
+import configparser, contextlib, difflib, errno, importlib.resources, json, os, shutil, threading, time
 from dataclasses import dataclass
 from pathlib import Path
 import papermill as pm, yaml
 from .recording import code_digest, digest
-from .records import Stop, replace_file
+from .records import Stop, content_id, replace_file
 
 # %% ../nbs/0_foundation/09_runs.ipynb #a28ece9a
 @dataclass(frozen=True)
@@ -138,6 +138,28 @@ def resolve(
         result[s.name] = p | dict(out=str(out/s.name))
     return result
 
+# %% ../nbs/0_foundation/09_runs.ipynb #75c5718d
+def _given(stage, params):
+    "What a stage is given beside its inputs: parameters, the code of its notebook, and of models that lie in a folder their files"
+    kept = {k: v for k, v in sorted(params.items()) if k not in ('out', 'store', *stage.reads)}
+    source = notebooks()/stage.notebook
+    code = [''.join(c['source']) for c in json.loads(source.read_text())['cells'] if c['cell_type'] == 'code'] if source.exists() else []
+    return kept | {'its notebook': content_id(code), 'its models': {k: digest(f) for k, v in kept.items() if (f := _folder(v))}}
+
+def _folder(value):
+    "Folder of the model that a parameter names, if it is on this machine"
+    if not isinstance(value, str) or not value: return None
+    name = value.removeprefix('local:').partition('?')[0]
+    folder = Path(str(importlib.resources.files('espresso')))/'nano'/'weights'/name[5:] if name.startswith('nano/') else Path(name).expanduser()
+    return folder if os.path.exists(folder/'config.json') else None # which forgives what is no path
+
+def _begin(out, given):
+    "Forget finished shards when another notebook or other weights made them"
+    out.mkdir(parents=True, exist_ok=True); file, now = out/'given.json', {k: given[k] for k in ('its notebook', 'its models')}
+    if not file.exists() or json.loads(file.read_text()) != now:
+        shutil.rmtree(out/'marks', ignore_errors=True)
+        replace_file(file, lambda f: f.write_text(json.dumps(now)))
+
 # %% ../nbs/0_foundation/09_runs.ipynb #75c5718e
 def finished(
     stage:Stage,  # A link of the chain
@@ -150,8 +172,6 @@ def finished(
     inputs = all(k in params and Path(params[k]).exists() and digest(params[k]) == d for k, d in record['digests'].items())
     return record if inputs and record['code'] == code_digest() and record['notes'].get('given') == _given(stage, params) else None
 
-def _given(stage, params): return {k: v for k, v in sorted(params.items()) if k not in ('out', 'store', *stage.reads)}
-
 def run_stage(
     stage:Stage,          # A link of the chain
     params:dict,          # Its parameters
@@ -163,7 +183,8 @@ def run_stage(
     source = notebooks()/stage.notebook
     if not source.exists(): raise Stop(f'the notebook of stage {stage.name} is missing at {source}: install the package again')
     target = Path(folder)/source.name
-    problem, begin = [], time.time()
+    problem, begin, given = [], time.time(), _given(stage, params)
+    _begin(Path(params['out']), given)
     def work():
         try: pm.execute_notebook(str(source), str(target), params, kernel_name=kernel, cwd=str(source.parent), progress_bar=False, extra_arguments=['--IPKernelApp.log_level=50'])
         except Exception as e: problem.append(e)
@@ -173,7 +194,7 @@ def run_stage(
         with contextlib.suppress(OSError, ValueError): watch(json.loads((Path(params['out'])/'progress.json').read_text()))
     if problem: raise _sentence(stage, problem[0], target)
     file = Path(params['out'])/'run.json'
-    record = json.loads(file.read_text()); record['notes'] |= dict(given=_given(stage, params), notebook_seconds=round(time.time()-begin, 2))
+    record = json.loads(file.read_text()); record['notes'] |= dict(given=given, notebook_seconds=round(time.time()-begin, 2))
     replace_file(file, lambda f: f.write_text(json.dumps(record, indent=1, ensure_ascii=False)))
     return record
 

@@ -28,7 +28,8 @@ class Store:
     def _run(self, sql, args=()):
         try:
             with self._lock: return self._db.execute(sql, args).fetchall()
-        except sqlite3.OperationalError as e: raise Stop(f'the store {self.path} cannot be written ({e}): free some disk, then run the same command again') from None
+        except sqlite3.OperationalError as e: raise Stop(f'the store {self.path} cannot be written ({e}): {"wait for whoever uses it" if "locked" in str(e) else "free some disk"}, then run the same command again') from None
+        except sqlite3.DatabaseError as e: raise Stop(f'the store {self.path} is damaged ({e}): take it away, and what was asked before will be asked again') from None
 
     def key(self, **parts)->str: # Hash of the named parts
         "The key of a question; every part that shapes the answer belongs in it"
