@@ -198,3 +198,11 @@ def test_any_damage_leaves_the_words_and_no_tag():
         for _, frame, (x0, y0, x1, y1) in boxes_in(hurt, [0., 1.]): assert 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
         if hurt == text.replace(tag, tag.upper()): assert good == text
     for junk in ('<obj_start>'*50, '<box_start>[[[[', 'x'*5000, '<obj_start><obj_end><box_start>[]<box_end>', '<obj_start>a<obj_end><box_start>' + '[1e999,2,3,4]'*3): mend(junk), boxes_in(junk, [0.])
+
+@pytest.mark.parametrize('kind', ['llava', 'internvl', 'qwen_vl'])
+def test_work_is_the_same_on_four_bits(kind, tmp_path):
+    "Quantised products are counted by their shapes; they are as many"
+    pytest.importorskip('bitsandbytes')
+    folder = str(getattr(tiny, kind)(tmp_path/kind))
+    whole, four = (answer(reasoner(folder, bits=bits, device='cpu'), [ASKS[0]], limits=(1, 1))[0] for bits in ('', '4'))
+    assert four.flops == pytest.approx(whole.flops, rel=.01)

@@ -71,7 +71,8 @@ def write(
 # %% ../../nbs/3_reasoner/33_inference.ipynb #af0536c7
 def _sizes(batch):
     "What tells the sizes of pictures apart"
-    if 'image_grid_thw' in batch: return tuple(sorted(set(map(tuple, batch['image_grid_thw'].tolist()))))
+    for k in 'image_grid_thw', 'image_sizes':
+        if k in batch: return tuple(sorted(set(map(tuple, batch[k].tolist()))))
     return tuple(batch['pixel_values'].shape[-3:]) if 'pixel_values' in batch else ()
 
 def _padded(rows, r):

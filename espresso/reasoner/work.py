@@ -34,7 +34,15 @@ class Work:
     ): # What `run` gives
         "Read pictures; the first time for each size with a counter beside it"
         if size in self.picture or not tokens: return run()
-        with counter() as seen: out = run()
+        unseen, hooks = {}, []
+        for n, m in model.named_modules(): # products of 4 or 8 bits, which the counter may not see
+            if type(m).__module__.startswith('bitsandbytes') and hasattr(m, 'in_features') and not any(n == p or n.startswith(f'{p}.') for p in self.parts):
+                hooks.append(m.register_forward_hook(lambda m, args, out, n=n: unseen.update({n: unseen.get(n, 0) + 2*args[0].numel()*m.out_features})))
+        try:
+            with counter() as seen: out = run()
+        finally:
+            for h in hooks: h.remove()
         counts = {name.partition('.')[2]: sum(c.values()) for name, c in seen.get_flop_counts().items()}
-        self.picture[size] = (seen.get_total_flops() - sum(counts.get(n, 0) for n in self.parts))/tokens
+        more = sum(v for n, v in unseen.items() if not counts.get(n))
+        self.picture[size] = (seen.get_total_flops() + more - sum(counts.get(n, 0) for n in self.parts))/tokens
         return out
