@@ -243,7 +243,7 @@ def test_out_of_memory_says_what_would_fit(r, base, tmp_path, monkeypatch):
     assert [l['step'] for l in read_jsonl(tmp_path/'log.jsonl')] == [1, 2, 3, 4, 5, 6]
     monkeypatch.setattr(steps, 'losses', lambda *a: (_ for _ in ()).throw(MemoryError()))
     q = reasoner(base, bits='4', device='cpu')
-    with pytest.raises(Stop, match=r'what would fit: limit=\d+ tokens of a lesson \(the longest here has \d+\), or a smaller model'): train(q, taught()[:1], replace(s, checkpointing=True), tmp_path/'q')
+    with pytest.raises(Stop, match=r'what would fit: limit=\d+ tokens of a lesson \(the longest here has \d+\), or a smaller model'): train(q, taught()[:1], replace(QUICK, checkpointing=True), tmp_path/'q')
 
 def test_an_adapter_that_does_not_fit(r, tmp_path):
     done = train(r, taught()[:4], QUICK, tmp_path/'a')
