@@ -64,4 +64,4 @@ def _told(words, name, times):
     "Numbers of the frames at whose time the words speak of a name"
     starts = [*re.finditer(r'\bat (\d+\.\d) s\b', words, re.I)]
     parts = [(m[1], words[m.start():n.start() if n else None]) for m, n in zip(starts, [*starts[1:], None])]
-    return [times.index(t) for t, said in parts if t in times and re.search(rf'(?<!\w){re.escape(name)}(?!\w)', said, re.I)]
+    return list(dict.fromkeys(times.index(t) for t, said in parts if t in times and re.search(rf'(?<!\w){re.escape(name)}(?!\w)', said, re.I)))
