@@ -177,23 +177,30 @@ def map_rows(
     return total
 
 # %% ../nbs/0_foundation/04_engine.ipynb #c8e0a03d
+def _kept(results, found):
+    "The same results, and each put into a list as it passes"
+    for r in results: found.append(r); yield r
+
 def _storable(result, cls):
     "A unit's result, or why its rows cannot be written"
     rows = [r for r in (result if isinstance(result, list) else [result]) if not isinstance(r, (Drop, BaseException))]
     try: as_table(rows, cls); return result
-    except Exception as e: return type(e)(*e.args) if isinstance(e, UnicodeError) else ValueError(f'a row that cannot be written as {cls.__name__}: {e}')
+    except Exception as e: return e if isinstance(e, UnicodeError) else ValueError(f'a row that cannot be written as {cls.__name__}: {e}')
 
 # %% ../nbs/0_foundation/04_engine.ipynb #c8e0a03e
 def _shard(fn, units, out, n, cls, stage, workers, unit_id, progress, together):
-    found = list(zip(units, each(fn, units, workers, progress, together), strict=True))
-    for careful in False, True: # row by row only when all of them together cannot be written
+    part, found = out/f'part-{n:05d}.parquet', []
+    def gather(results):
         rows, drops, counts = [], [], Counts()
-        for u, result in found:
-            r, d, c = settle(_storable(result, cls) if careful else result, unit_id(u), stage)
+        for u, result in zip(units, results, strict=True):
+            r, d, c = settle(result, unit_id(u), stage)
             rows += r; drops += d; counts += c
-        try: write_parquet(out/f'part-{n:05d}.parquet', rows, cls); break
-        except (UnicodeError, OverflowError, TypeError, AttributeError, pa.ArrowException):
-            if careful: raise
+        return rows, drops, counts
+    rows, drops, counts = gather(_kept(each(fn, units, workers, progress, together), found))
+    try: write_parquet(part, rows, cls)
+    except (UnicodeError, OverflowError, TypeError, AttributeError, pa.ArrowException): # some row is at fault: look at each
+        rows, drops, counts = gather([_storable(result, cls) for result in found])
+        write_parquet(part, rows, cls)
     write_parquet(out/'drops'/f'part-{n:05d}.parquet', [dataclasses.replace(d, row_id=_written(d.row_id), detail=_written(d.detail)) for d in drops], Drop)
     return counts
 

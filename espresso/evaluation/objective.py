@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Judged', 'algorithm1', 'nearest', 'similarities', 'judge', 'sweep', 'summary', 'question_only', 'controls', 'beside',
-           'exact', 'score', 'shares', 'control_shares', 'share_table', 'bare_items', 'unanswered']
+           'exact', 'score', 'shares', 'control_shares', 'share_table', 'bare_items', 'empty', 'unanswered']
 
 # %% ../../nbs/4_evaluation/40_objective.ipynb #539f7450
 from dataclasses import dataclass
@@ -216,11 +216,19 @@ def bare_items(
     return items
 
 # %% ../../nbs/4_evaluation/40_objective.ipynb #c1a0de12
+def empty(
+    model:str,           # Who was asked
+    item:BenchmarkItem,  # What
+)->Prediction: # Without an answer
+    "What stands for the answer of a model that failed"
+    return Prediction(item.id, item.evidence.qa.question, model, (), '', False, '', '', 0, 0, 0, 0., 0.)
+
 def unanswered(
     predictions:str|Path, # Folder of predictions, as stage answers writes it
     known:dict[str, BenchmarkItem], # Id -> item
+    model:str, # Who was asked
 )->list[Prediction]: # Empty answers to the questions that its ledger says were lost
     "What stands for answers that never came"
     drops = Path(predictions)/'drops'
     lost = {d.row_id for d in read_parquet(drops, Drop)} if any(drops.glob('*.parquet')) else set()
-    return [Prediction(i, known[i].evidence.qa.question, 'none', (), '', False, '', '', 0, 0, 0, 0., 0.) for i in sorted(lost & known.keys())]
+    return [empty(model, known[i]) for i in sorted(lost & known.keys())]

@@ -82,8 +82,8 @@ def _padded(rows, r):
 
 def _fitting(r, limits, read, think):
     "Limits that keep a model within its positions; what is short goes to the answer first"
-    places = r.model.config.get_text_config().max_position_embeddings; room = places - read
-    if room < 1 + think: raise ValueError(f'{read} tokens to read leave no room to write: {r.name} has places for {places}; show it fewer frames')
+    room = r.places - read
+    if room < 1 + think: raise ValueError(f'{read} tokens to read leave no room to write: {r.name} has places for {r.places}; show it fewer frames')
     answer = min(limits[1], room - think)
     return min(limits[0], room - answer), answer
 

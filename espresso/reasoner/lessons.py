@@ -181,7 +181,7 @@ def encode(
     "A lesson as numbers for one model"
     prompt = pictures if callable(pictures) else lambda n: prompt_of(r, lesson, pictures[:n])
     replies, due = _replies(r, lesson.turns)
-    limit = min(limit, r.model.config.get_text_config().max_position_embeddings)
+    limit = min(limit, r.places)
     shown = len(lesson.frames)
     while True:
         batch = prompt(shown); read = batch['input_ids'].shape[1]; over = read + len(replies) - limit

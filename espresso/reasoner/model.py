@@ -96,6 +96,11 @@ class Reasoner:
         # logits of the last token only: those of a thousand picture tokens would be the largest tensor of the whole run
         self.last = {'logits_to_keep': 1} if 'logits_to_keep' in inspect.signature(model.forward).parameters else {}
 
+    @property
+    def places(self)->int: # Tokens that it can hold, read and written
+        "Its positions"
+        return self.model.config.get_text_config().max_position_embeddings
+
     def prompt(self,
         ask:Ask,             # The question and its frames
         instruction:str=EVIDENCE, # Empty to ask for the answer straight away
@@ -113,8 +118,8 @@ class Reasoner:
         images = [[shrink(p.image, self.pixels) for p in a.pictures] for a in asks]
         pictures = dict(images=images, **self.processor.one_tile) if any(images) else {}
         batch = self.processor(text=texts, padding=True, return_tensors='pt', **pictures)
-        room, longest = self.model.config.get_text_config().max_position_embeddings, batch['input_ids'].shape[1]
-        if longest > room: raise ValueError(f'a prompt of {longest} tokens is more than the {room} that {self.name} can read: show it fewer frames')
+        longest = batch['input_ids'].shape[1]
+        if longest > self.places: raise ValueError(f'a prompt of {longest} tokens is more than the {self.places} that {self.name} can read: show it fewer frames')
         return dict(batch.to(self.model.device, self.model.dtype))
 
     def text(self,

@@ -203,7 +203,7 @@ def _steps(r, tuned, optimizer, state, lessons, s, out, sharded, watch, kept):
             for e in (next(ready) for _ in plan[step][rank::size]):
                 if isinstance(e, Drop): drops[e.row_id] = as_dict(e); continue
                 samples.append(e); seen[e.id] = None
-                drops |= {d.row_id: as_dict(d) for d in _left(e, s, r.model.config.get_text_config().max_position_embeddings)}
+                drops |= {d.row_id: as_dict(d) for d in _left(e, min(s.limit, r.places))}
             found = _try(r, samples, s, step, sharded, lambda: keep(step))
             for g in optimizer.param_groups: g['lr'] = rate(step, len(plan), s)
             if found: optimizer.step()
@@ -236,7 +236,7 @@ def _less(r, samples, s):
     if not s.checkpointing: yield 'checkpointing=True'
     if not getattr(r.model, 'is_quantized', False): yield 'bits=4'
 
-def _left(e, s, places): return [Drop('training', f'{e.id}/{f.index}', 'frame left out', f'the lesson is longer than {min(s.limit, places)} tokens with it, so the frame at {f.time_s:.1f} s is not shown') for f in e.left]
+def _left(e, limit): return [Drop('training', f'{e.id}/{f.index}', 'frame left out', f'the lesson is longer than {limit} tokens with it, so the frame at {f.time_s:.1f} s is not shown') for f in e.left]
 
 def _log(file, step):
     "Open the log behind the line of a step; what a killed run wrote after its last checkpoint is computed again"

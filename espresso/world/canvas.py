@@ -27,9 +27,6 @@ def shade(
     goal = 255 if k > 0 else 0
     return tuple(int(round(v + (goal-v)*abs(k))) for v in rgb)
 
-@cache
-def _shares(rgb): return (np.arange(256)[None, :, None]*np.array(rgb)).astype(np.uint16) # `[1, 256, 3]`: a colour times every share
-
 # %% ../../nbs/0_world/03a_canvas.ipynb #f5eec7c8
 def show(
     picture:np.ndarray, # uint8 `[h, w, 3]`
@@ -72,24 +69,30 @@ class Canvas:
         p += self.o; p *= self.k16; p -= self.half
         return np.rint(p, p).astype(np.int32)
 
-    def polygon(self, pts, colour, k=0., alpha=1.):
-        "Fill a polygon; with `alpha` below 1 what lies beneath shines through, and the mask is left as it was"
-        p = self._points(pts)
-        if self.ids:
-            if alpha == 1: cv2.fillPoly(self.px, [p], self.who, cv2.LINE_8, 4)
-        elif alpha == 1: cv2.fillPoly(self.px, [p], shade(colour, k), cv2.LINE_AA, 4)
-        else: self._blend(p, shade(colour, k), alpha)
+# %% ../../nbs/0_world/03a_canvas.ipynb #9db35099
+def _polygon(self, pts, colour, k=0., alpha=1.):
+    "Fill a polygon; with `alpha` below 1 what lies beneath shines through, and the mask is left as it was"
+    p = self._points(pts)
+    if self.ids:
+        if alpha == 1: cv2.fillPoly(self.px, [p], self.who, cv2.LINE_8, 4)
+    elif alpha == 1: cv2.fillPoly(self.px, [p], shade(colour, k), cv2.LINE_AA, 4)
+    else: self._blend(p, shade(colour, k), alpha)
 
-    def _blend(self, p, rgb, alpha):
-        x, y, w, h = cv2.boundingRect(p)
-        x0, y0, x1, y1 = max(x//16-1, 0), max(y//16-1, 0), min((x+w-1)//16+2, self.px.shape[1]), min((y+h-1)//16+2, self.px.shape[0])
-        if x1 <= x0 or y1 <= y0: return
-        part, mask = self.px[y0:y1, x0:x1], np.zeros((y1-y0, x1-x0), np.uint8)
-        cv2.fillPoly(mask, [p - np.array([x0*16, y0*16], np.int32)], int(255*alpha), cv2.LINE_AA, 4)
-        m = cv2.merge((mask,)*3)
-        mixed = part*(255-m.astype(np.uint16)); mixed += cv2.LUT(m, _shares(rgb))
-        mixed += (mixed >> 8) + 1 # with the shift a division by 255, rounded down
-        part[:] = mixed >> 8
+def _blend(self, p, rgb, alpha):
+    x, y, w, h = cv2.boundingRect(p)
+    x0, y0, x1, y1 = max(x//16-1, 0), max(y//16-1, 0), min((x+w-1)//16+2, self.px.shape[1]), min((y+h-1)//16+2, self.px.shape[0])
+    if x1 <= x0 or y1 <= y0: return
+    part, mask = self.px[y0:y1, x0:x1], np.zeros((y1-y0, x1-x0), np.uint8)
+    cv2.fillPoly(mask, [p - np.array([x0*16, y0*16], np.int32)], int(255*alpha), cv2.LINE_AA, 4)
+    m = cv2.merge((mask,)*3)
+    mixed = part*(255-m.astype(np.uint16)); mixed += cv2.LUT(m, _shares(rgb))
+    mixed += (mixed >> 8) + 1 # with the shift a division by 255, rounded down
+    part[:] = mixed >> 8
+
+@cache
+def _shares(rgb): return (np.arange(256)[None, :, None]*np.array(rgb)).astype(np.uint16) # `[1, 256, 3]`: a colour times every share
+
+Canvas.polygon, Canvas._blend = _polygon, _blend
 
 # %% ../../nbs/0_world/03a_canvas.ipynb #2277a5ce
 _ANGLES = np.linspace(0, 2*np.pi, 32, endpoint=False)
