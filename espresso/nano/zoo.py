@@ -9,13 +9,14 @@ __all__ = ['PLAN', 'LEARN', 'UNSEEN', 'plan', 'reader', 'eye', 'more', 'both', '
 # %% ../../nbs/3_nano/32e_nano.ipynb #b41ba52b
 import json, pickle, random, shutil
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 import numpy as np, torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 from ..backends.weights import quick_attention
 from . import detector
-from .album import album
+from .album import album, page
 from .base import caption_sample, look_sample, raise_model, read_sample, samples_for, speak
 from .eye import train_eye
 from .labels import cuttings, train_labels
@@ -27,7 +28,7 @@ from .words import DESCRIBE, tokenizer, world_texts
 from ..world.render import make_scene
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=4200, more=5000, texts=20000, reader=1900, eye=3000, speak=500, both=1100, captioner=800, base=1200, detector=1500, labels=900, selector=1100, viewer=1500)
+PLAN = dict(scenes=4200, more=12000, texts=20000, reader=3000, eye=3000, speak=500, both=1500, captioner=5000, base=5000, detector=900, labels=700, selector=1100, viewer=1000)
 LEARN, UNSEEN = 1000, 0
 _EACH, _BRIEF = 5, 3 # Frames of a scene to learn from, and how many of them at a moment of a fact drawn by lot
 
@@ -41,8 +42,16 @@ def _texts(most): rng = random.Random(0); return [read_sample(rng.randint(0, 400
 
 def _unseen(most): return album(min(60, most), UNSEEN, 4, SIDE, workers=1)
 
-def _keep(work, name, pages):
-    with open(work/f'{name}.pages', 'wb') as f: pickle.dump(pages, f, 5) # straight to disk: torch.save would hold all of it several times
+def _draw(work, name, scenes, first=0):
+    shelf, pages = np.lib.format.open_memmap(work/f'{name}.npy', 'w+', np.uint8, (scenes, _EACH, SIDE, SIDE, 3)), []
+    for k in range(scenes):
+        p = page(first + k, LEARN, _EACH, SIDE, _BRIEF)
+        shelf[k] = p.pictures; pages.append(replace(p, pictures=None))
+    with open(work/f'{name}.pages', 'wb') as f: pickle.dump(pages, f, 5)
+
+def _drawn(work, name): # pictures are mapped, not read: two processes learn from the same ones
+    with open(work/f'{name}.pages', 'rb') as f: pages = pickle.load(f)
+    return [replace(p, pictures=pictures) for p, pictures in zip(pages, np.load(work/f'{name}.npy', 'r'))]
 
 def _alone(seed, threads=1): torch.set_num_threads(threads); torch.manual_seed(seed)
 
@@ -67,10 +76,9 @@ def eye(
 ):
     "Frames, and a tower that can see but not speak"
     _alone(seed); n = plan(share)
-    pages = album(n['scenes'], LEARN, _EACH, SIDE, 1, _BRIEF)
-    _keep(work, 'eye', pages)
+    _draw(work, 'eye', n['scenes'])
     tower = build(tokenizer(['a'], [], 300)).model.vision_tower
-    train_eye(tower, pages, _unseen(n['scenes']), n['eye'], seed=seed, curve=work/'eye.jsonl')
+    train_eye(tower, _drawn(work, 'eye'), _unseen(n['scenes']), n['eye'], seed=seed, curve=work/'eye.jsonl')
     torch.save(tower.state_dict(), work/'eye.pt')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #d5bf92d2
@@ -80,12 +88,9 @@ def more(
 ):
     "Frames of other scenes, for those who come after the eye"
     n = plan(share)
-    _keep(work, 'more', album(n['more'], LEARN, _EACH, SIDE, 1, _BRIEF, first=n['scenes']))
+    _draw(work, 'more', n['more'], n['scenes'])
 
-def _kept(work, name):
-    with open(work/f'{name}.pages', 'rb') as f: return pickle.load(f)
-
-def _pages(work): return _kept(work, 'eye') + _kept(work, 'more')
+def _pages(work): return _drawn(work, 'eye') + _drawn(work, 'more')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #0ef58f4e
 def both(
@@ -118,7 +123,7 @@ def captioner(
     "A model that describes single frames"
     _alone(seed); n, pages = plan(share), _pages(work)
     tok, model = _begun(work)
-    raise_model(model, tok, [(1., 32, samples_for(tok, pages, (0, n['texts']), LEARN)['caption'])], n['captioner'], seed, work/'captioner.jsonl', dict(caption=_described(_unseen(n['scenes']))), 'captioner', 'vision_tower', .5, .5)
+    raise_model(model, tok, [(1., 32, samples_for(tok, pages, (0, n['texts']), LEARN)['caption'])], n['captioner'], seed, work/'captioner.jsonl', dict(caption=_described(_unseen(n['scenes']))), 'captioner', 'vision_tower', .7, .5)
     save(model, tok, out/'captioner')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #0ef58f51
@@ -133,7 +138,7 @@ def base(
     pages, (tok, model) = _pages(work), _begun(work)
     make, rng, unseen = samples_for(tok, pages, (0, n['texts']), LEARN), random.Random(seed + 1), _unseen(n['scenes'])
     tests = dict(caption=_described(unseen), look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(min(300, n['base'])))
-    raise_model(model, tok, [(.05, 16, make['echo']), (.15, 32, make['caption']), (.4, 10, make['look']), (.2, 8, make['read']), (.2, 8, make['bind'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .8)
+    raise_model(model, tok, [(.05, 16, make['echo']), (.1, 32, make['caption']), (.25, 10, make['look']), (.3, 8, make['read']), (.3, 8, make['bind'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .8)
     save(model, tok, out/'base')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #294087d3
@@ -168,7 +173,7 @@ def raise_all(
         begun = pool.submit(both, work, share, seed); rest += map(small, ('selector', 'detector'))
         begun.result()
         for f in rest + [pool.submit(base, work, out, share, seed), pool.submit(captioner, work, out, share, seed), small('viewer')]: f.result()
-    for half in 'reader.pt', 'eye.pt', 'eye.pages', 'more.pages': (work/half).unlink()
+    for half in 'reader.pt', 'eye.pt', *(f'{drawn}.{kind}' for drawn in ('eye', 'more') for kind in ('pages', 'npy')): (work/half).unlink()
     shutil.rmtree(work/'both')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #a1c0de02
