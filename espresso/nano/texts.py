@@ -120,12 +120,12 @@ def changes(ms, rng):
     return dict(thing=thing), f'First {said[thing][0]}, then {said[thing][1]}.'
 
 def true(ms, rng):
-    "Whether something is so at a time"
-    m, s, thing, verb, what = rng.choice(_all(ms))
-    if rng.random() < .5: return dict(fact=s[0].lower() + s[1:-1], at=_at(m)), 'Yes.'
-    others = sorted({r[4] for r in _all(ms)} - {what}) or [what]
-    s = f'{thing} {verb} {rng.choice(others)}'
-    return dict(fact=s, at=_at(m)), 'Yes.' if capital(s) + '.' in m.sentences else 'No.'
+    "What is said of a thing at a time, and whether something is so"
+    m, _, thing, verb, what = rng.choice(_all(ms))
+    others = sorted({r[4] for r in _all(ms)} - {what})
+    if others and rng.random() < .5: what = rng.choice(others)
+    s, said = f'{thing} {verb} {what}', [x for x in m.sentences if parts(x)[0] == thing]
+    return dict(fact=s, at=_at(m)), ' '.join([*said, 'Yes.' if capital(s) + '.' in said else 'No.'])
 
 def count(ms, rng):
     "How many things of a kind are spoken of"

@@ -28,7 +28,7 @@ from .words import DESCRIBE, tokenizer, world_texts
 from ..world.render import make_scene
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=4200, more=12000, texts=20000, reader=3000, eye=3000, speak=500, both=1500, captioner=5000, base=5000, detector=900, labels=700, selector=1100, viewer=1000)
+PLAN = dict(scenes=4200, more=12000, texts=20000, reader=4500, eye=3000, speak=500, both=1500, captioner=4500, base=7500, detector=900, labels=700, selector=1000, viewer=900)
 LEARN, UNSEEN = 1000, 0
 _EACH, _BRIEF = 5, 3 # Frames of a scene to learn from, and how many of them at a moment of a fact drawn by lot
 
@@ -100,18 +100,18 @@ def both(
 ):
     "A model that begins to describe single frames"
     _alone(seed); n = plan(share)
-    tok, pages = AutoTokenizer.from_pretrained(work/'tokenizer'), _pages(work)
-    model, make = build(tok), samples_for(tok, pages, (0, n['texts']), LEARN)
-    model.load_state_dict(torch.load(work/'reader.pt')); model.model.vision_tower.load_state_dict(torch.load(work/'eye.pt'))
-    speak(model, tok, pages, n['speak'], seed, work/'speak.jsonl')
+    tok, model, make = _seeing(work, n, seed, pages := _pages(work))
     raise_model(model, tok, [(.6, 32, make['caption']), (.3, 16, make['talk']), (.1, 8, make['bind'])], n['both'], seed, work/'both.jsonl', dict(caption=_described(_unseen(n['scenes']))), 'both', 'vision_tower')
     save(model, tok, work/'both')
 
-def _described(pages): return [caption_sample(p, k) for p in pages for k in range(4)]
+def _seeing(work, n, seed, pages):
+    tok = AutoTokenizer.from_pretrained(work/'tokenizer')
+    model, make = build(tok), samples_for(tok, pages, (0, n['texts']), LEARN)
+    model.load_state_dict(torch.load(work/'reader.pt')); model.model.vision_tower.load_state_dict(torch.load(work/'eye.pt'))
+    speak(model, tok, pages, n['speak'], seed)
+    return tok, model, make
 
-def _begun(work):
-    model = AutoModelForImageTextToText.from_pretrained(work/'both', dtype=torch.float32, attn_implementation=quick_attention())
-    return AutoTokenizer.from_pretrained(work/'both'), model
+def _described(pages): return [caption_sample(p, k) for p in pages for k in range(4)]
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #0ef58f52
 def captioner(
@@ -122,23 +122,24 @@ def captioner(
 ):
     "A model that describes single frames"
     _alone(seed); n, pages = plan(share), _pages(work)
-    tok, model = _begun(work)
+    tok = AutoTokenizer.from_pretrained(work/'both')
+    model = AutoModelForImageTextToText.from_pretrained(work/'both', dtype=torch.float32, attn_implementation=quick_attention())
     raise_model(model, tok, [(1., 32, samples_for(tok, pages, (0, n['texts']), LEARN)['caption'])], n['captioner'], seed, work/'captioner.jsonl', dict(caption=_described(_unseen(n['scenes']))), 'captioner', 'vision_tower', .7, .5)
     save(model, tok, out/'captioner')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #0ef58f51
 def base(
-    work:Path,   # Where `both` left its model, and `eye` and `more` their frames
+    work:Path,   # Where `reader`, `eye` and `more` left their work
     out:Path,    # For the model
     share:float, # Of the plan
     seed:int,    # Of all choices
 ):
     "A model that reasons over frames and texts"
     _alone(seed); n = plan(share)
-    pages, (tok, model) = _pages(work), _begun(work)
-    make, rng, unseen = samples_for(tok, pages, (0, n['texts']), LEARN), random.Random(seed + 1), _unseen(n['scenes'])
+    tok, model, make = _seeing(work, n, seed, _pages(work))
+    rng, unseen = random.Random(seed + 1), _unseen(n['scenes'])
     tests = dict(caption=_described(unseen), look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(min(300, n['base'])))
-    raise_model(model, tok, [(.05, 16, make['echo']), (.1, 32, make['caption']), (.25, 10, make['look']), (.3, 8, make['read']), (.3, 8, make['bind'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .8)
+    raise_model(model, tok, [(.05, 16, make['echo']), (.15, 32, make['caption']), (.3, 10, make['look']), (.3, 8, make['read']), (.2, 8, make['bind'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .8)
     save(model, tok, out/'base')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #294087d3
@@ -168,11 +169,10 @@ def raise_all(
     with ProcessPoolExecutor(2, get_context('spawn'), max_tasks_per_child=1) as pool:
         def small(which): return pool.submit(smaller, which, work, out, share, seed)
         first = [pool.submit(reader, work, share, seed), pool.submit(eye, work, share, seed), pool.submit(more, work, share)]
-        rest = [small('labels')]
+        rest = [*map(small, ('labels', 'selector', 'detector'))]
         for f in first: f.result()
-        begun = pool.submit(both, work, share, seed); rest += map(small, ('selector', 'detector'))
-        begun.result()
-        for f in rest + [pool.submit(base, work, out, share, seed), pool.submit(captioner, work, out, share, seed), small('viewer')]: f.result()
+        rest.append(pool.submit(base, work, out, share, seed)); pool.submit(both, work, share, seed).result()
+        for f in rest + [pool.submit(captioner, work, out, share, seed), small('viewer')]: f.result()
     for half in 'reader.pt', 'eye.pt', *(f'{drawn}.{kind}' for drawn in ('eye', 'more') for kind in ('pages', 'npy')): (work/half).unlink()
     shutil.rmtree(work/'both')
 
