@@ -100,12 +100,12 @@ def both(
 ):
     "A model that begins to describe single frames"
     _alone(seed); n = plan(share)
-    tok, model, make = _seeing(work, n, seed, pages := _pages(work))
+    tok, model, make = _seeing(work, n, seed)
     raise_model(model, tok, [(.6, 32, make['caption']), (.3, 16, make['talk']), (.1, 8, make['bind'])], n['both'], seed, work/'both.jsonl', dict(caption=_described(_unseen(n['scenes']))), 'both', 'vision_tower')
     save(model, tok, work/'both')
 
-def _seeing(work, n, seed, pages):
-    tok = AutoTokenizer.from_pretrained(work/'tokenizer')
+def _seeing(work, n, seed):
+    tok, pages = AutoTokenizer.from_pretrained(work/'tokenizer'), _pages(work)
     model, make = build(tok), samples_for(tok, pages, (0, n['texts']), LEARN)
     model.load_state_dict(torch.load(work/'reader.pt')); model.model.vision_tower.load_state_dict(torch.load(work/'eye.pt'))
     speak(model, tok, pages, n['speak'], seed)
@@ -136,7 +136,7 @@ def base(
 ):
     "A model that reasons over frames and texts"
     _alone(seed); n = plan(share)
-    tok, model, make = _seeing(work, n, seed, _pages(work))
+    tok, model, make = _seeing(work, n, seed)
     rng, unseen = random.Random(seed + 1), _unseen(n['scenes'])
     tests = dict(caption=_described(unseen), look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(min(300, n['base'])))
     raise_model(model, tok, [(.05, 16, make['echo']), (.15, 32, make['caption']), (.3, 10, make['look']), (.3, 8, make['read']), (.2, 8, make['bind'])], n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .8)
