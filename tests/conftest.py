@@ -2,6 +2,7 @@
 import os, subprocess, sys
 from pathlib import Path
 import pytest
+from filelock import FileLock
 from espresso.runs import chosen
 
 DATASET = chosen(until='exchange') # the stages that make the dataset, before anything is trained
@@ -18,7 +19,7 @@ def data(out):
     return {str(p.relative_to(out)): p.read_bytes() for p in sorted(Path(out).rglob('*'))
             if p.is_file() and p.name not in skip and p.parent.name != 'marks' and p.suffix not in ('.ipynb',) and not p.name.startswith('store.sqlite')}
 
-LONG = 'test_run_server', 'test_run', 'test_answers', 'test_report', 'test_training', 'test_wheel', 'test_grids' # minutes each
+LONG = 'test_run_server', 'test_training', 'test_run', 'test_answers', 'test_report', 'test_wheel', 'test_grids' # minutes each; the second needs no `run`, which the first makes
 
 def pytest_collection_modifyitems(items):
     "Long files first, so that two processes end together"
@@ -26,8 +27,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope='session')
 def run(tmp_path_factory):
-    "A finished dataset"
-    out = tmp_path_factory.mktemp('run')/'small'
-    r = espresso('run', '--out', out, *SMALL)
-    assert r.returncode == 0, r.stdout + r.stderr
-    return out, r.stdout
+    "A finished dataset and what was said; made once for all processes, so look at it and copy it, but leave it as it is"
+    home = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ: home = home.parent
+    out, said = home/'run'/'small', home/'run.txt'
+    with FileLock(home/'run.lock'):
+        if not said.exists():
+            r = espresso('run', '--out', out, *SMALL)
+            assert r.returncode == 0, r.stdout + r.stderr
+            said.write_text(r.stdout)
+    return out, said.read_text()

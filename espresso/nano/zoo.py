@@ -28,7 +28,7 @@ from .words import DESCRIBE, tokenizer, world_texts
 from ..world.render import make_scene
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=4200, more=12000, texts=20000, reader=4500, eye=3000, speak=500, both=1500, captioner=4500, base=7500, detector=900, labels=700, selector=1000, viewer=900)
+PLAN = dict(scenes=4200, more=12000, texts=20000, reader=4500, eye=3000, speak=500, both=1500, captioner=4500, base=6800, detector=900, labels=700, selector=1000, viewer=900)
 LEARN, UNSEEN = 1000, 0
 _EACH, _BRIEF = 5, 3 # Frames of a scene to learn from, and how many of them at a moment of a fact drawn by lot
 
