@@ -3,7 +3,7 @@
     python benchmarks/verdict.py [--reader 1000] [--steps 400] [--seed 0]
 
 A new language model of the size of nano/base first learns to read: plain questions over texts and over nonsense, none that asks for yes or no. Two copies of it go on, half of the steps with such reading, half with questions whether something is so: one copy replies with yes or no alone, the other says first what the text says of the thing (`espresso.nano.texts.true`).
-Then both are asked 300 such questions over texts of another world. The reply must be right in every word; whoever always says yes, and knows the fact, has the share that is printed beside.
+Then both are asked 300 such questions over texts of another world. The reply must be right in every word; those to be answered with yes and with no are counted apart, since whoever always says yes is right in most.
 """
 import argparse, copy, random
 import torch
@@ -36,7 +36,8 @@ def main():
         one = copy.deepcopy(model)
         raise_model(one, tok, [(.5, 8, lambda rng: asked(LEARN, first, rng, 8)), (.5, 8, read)], a.steps, a.seed, name='verdict', pace=.7)
         rng = random.Random(1); tests = [asked(UNSEEN, first, rng, 1) for _ in range(300)]
-        right, yes = exact(one, tok, tests), sum(t[0][0][1].endswith('Yes.') for t in tests)
-        print(f'{"what is said, then yes or no" if first else "yes or no"}: {sum(right)/3:.0f} % of 300 after {a.steps} steps; yes to all: {yes/3:.0f} %')
+        right, yes = exact(one, tok, tests), [t[0][0][1].endswith('Yes.') for t in tests]
+        shares = {name: [r for r, y in zip(right, yes) if y == wanted] for name, wanted in (('yes', True), ('no', False))}
+        print(f'{"what is said, then yes or no" if first else "yes or no"}, {a.steps} steps: ' + ', '.join(f'{100*sum(v)/len(v):.0f} % of {len(v)} {name}' for name, v in shares.items()))
 
 if __name__ == '__main__': main()
