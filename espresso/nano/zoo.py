@@ -100,15 +100,15 @@ def both(
 ):
     "A model that begins to describe single frames"
     _alone(seed); n = plan(share)
-    tok, model, make = _seeing(work, n, seed)
+    tok, model, make = _seeing(work, n, seed, work/'speak.jsonl')
     raise_model(model, tok, [(.6, 32, make['caption']), (.3, 16, make['talk']), (.1, 8, make['bind'])], n['both'], seed, work/'both.jsonl', dict(caption=_described(_unseen(n['scenes']))), 'both', 'vision_tower')
     save(model, tok, work/'both')
 
-def _seeing(work, n, seed):
+def _seeing(work, n, seed, curve=None):
     tok, pages = AutoTokenizer.from_pretrained(work/'tokenizer'), _pages(work)
     model, make = build(tok), samples_for(tok, pages, (0, n['texts']), LEARN)
     model.load_state_dict(torch.load(work/'reader.pt')); model.model.vision_tower.load_state_dict(torch.load(work/'eye.pt'))
-    speak(model, tok, pages, n['speak'], seed)
+    speak(model, tok, pages, n['speak'], seed, curve)
     return tok, model, make
 
 def _described(pages): return [caption_sample(p, k) for p in pages for k in range(4)]
