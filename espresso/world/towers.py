@@ -107,7 +107,7 @@ def _cat(s, b, why, n, manner, way):
     t0, t1, name, out = b['cause'][0], b['fall'][1], n['cat'], {}
     colour, x0 = name.split()[0], 66
     lying = State((0, manner == 'sleeping'))
-    if why == 'cat': x = Track((t0, x0), (t0+1.9, 128))
+    if why == 'cat': x = Track((t0, x0), (t0+1., 123), (b['fall'][0], 130))
     elif manner == 'running away': x = Track((t1, x0), (t1+2.2, -50))
     elif manner == 'playing with a block': x = Track((t1, x0), (t1+1.2, 88))
     else: x = Track((0, x0))
@@ -117,7 +117,7 @@ def _cat(s, b, why, n, manner, way):
     s.add(name, draw)
     still = {'sleeping': 'sleeping', None: 'sitting on the rug'}.get(manner, 'sitting on the rug')
     out['cat before'] = s.fact(f'The {name} is {still}.', 0, t0 if why == 'cat' else t1, name, rank=2)
-    if why == 'cat': out['cat'] = s.fact(f'The {name} is pushing the tower.', t0+.4, b['fall'][0]+.4, name)
+    if why == 'cat': out['cat'] = s.fact(f'The {name} is pushing the tower.', t0+1., b['fall'][0], name) # from when it touches it
     gone = x.when(lambda v: v < -10, t1, s.seconds)
     if manner: out['cat after'] = s.fact(f'The {name} is {manner}.', t1, gone, name, rank=1)
     return out
@@ -156,7 +156,7 @@ def _tower_questions(s, b, why, n, f, deed, manner, before, after):
     "Questions over cause, order of blocks, feeling, deed and manner"
     texts = {k: said(v, n) for k, v in CAUSES.items()}
     reasons = {k: because(v) for k, v in texts.items()}
-    kid, near = f"the {n['child']}", b['cause'][0]+.8
+    kid, near = f"the {n['child']}", b['cause'][0] + (1.5 if why == 'cat' else .8)
     s.ask('why', reasons[why], reasons.values(), [(f[why], near), (f['heap'], None)], who='the tower', did='fall')
     s.ask('cause', texts[why], texts.values(), [(f[why], near), (f['heap'], None)], event='the blocks were lying on the floor')
     s.ask('root', texts[why], texts.values(), [(f[why], near), (f['heap'], None), (f['deed'], None)], hops=3, event=f'{kid} {DEEDS[deed][1]}')
