@@ -1911,6 +1911,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'espresso/reasoner/variants.py'),
                                             'espresso.reasoner.variants.as_markdown': ( '3_reasoner/variants.html#as_markdown',
                                                                                         'espresso/reasoner/variants.py'),
+                                            'espresso.reasoner.variants.by_evidence': ( '3_reasoner/variants.html#by_evidence',
+                                                                                        'espresso/reasoner/variants.py'),
                                             'espresso.reasoner.variants.differences': ( '3_reasoner/variants.html#differences',
                                                                                         'espresso/reasoner/variants.py'),
                                             'espresso.reasoner.variants.grid': ( '3_reasoner/variants.html#grid',

@@ -83,7 +83,7 @@ def verdict(
     if clips < FEW: return 'undecided'
     return 'holds' if low > 0 else 'fails' if high < 0 else 'undecided'
 
-_SAID3 = ('GT CoT', 'Baseline', 'Given the annotated evidence, more is right'), ('Baseline', 'w/o Bbox', 'Boxes in the evidence help'), ('Baseline', 'w/o CoT', 'Evidence before the answer helps')
+_SAID3 = ('GT CoT', 'Baseline', 'Given the annotated evidence, more is right'), ('Baseline', 'w/o Bbox', 'Boxes in the evidence help'), ('Baseline', 'w/o CoT', 'Evidence before the answer helps'), ('w/o Bbox', 'w/o CoT', 'Evidence without boxes helps as well')
 _SAID4 = ('core', 'uniform', 'Annotated core frames beat uniform ones'), ('captions and picks', 'uniform', "Frames of the paper's selector beat uniform ones"), ('ours', 'uniform', 'Frames of our selector beat uniform ones')
 _REPORTED5 = {'reasoner': 'InternVL2', 'LLaVA': 'LLaVA-N-i'} # model of the grid -> the paper's model of its class
 

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['SETTINGS', 'GROUPS', 'PAIRS', 'Setting', 'settings_named', 'Work', 'grid', 'work_off', 'all_of', 'table',
-           'differences', 'as_markdown']
+           'differences', 'by_evidence', 'as_markdown']
 
 # %% ../../nbs/3_reasoner/35_variants.ipynb #a15d2ee5
 from dataclasses import dataclass
 from pathlib import Path
+from ..dataset.markup import plain
 from ..records import Score, Stop
 from .grids import STAGE, apart, do, measured, share, side_by_side, trained, weights_of
 from .worldset import Wording
@@ -108,7 +109,7 @@ def table(
             for group, ids in groups.items() for setting, runs in scores.items()]
 
 # %% ../../nbs/3_reasoner/35_variants.ipynb #f18b207e
-PAIRS = (('two stages', 'no fine-tuning'), ('two stages', 'no fine-tuning, evidence first'), ('two stages', 'answer only'), ('two stages', 'two stages, no boxes'), ('two stages, evidence given', 'two stages'))
+PAIRS = (('two stages', 'no fine-tuning'), ('two stages', 'no fine-tuning, evidence first'), ('two stages', 'answer only'), ('two stages', 'two stages, no boxes'), ('two stages, no boxes', 'answer only'), ('two stages, evidence given', 'two stages'))
 
 def differences(
     scores:dict[str, list[list[Score]]], # Setting -> one list for each seed
@@ -120,6 +121,17 @@ def differences(
     groups = {g: ids for g, belongs in GROUPS.items() if (ids := [i for i in clips if belongs(wordings[i])])}
     pairs = [(more, less) for more, less in PAIRS if {more, less} <= scores.keys()]
     return [dict(more=more, less=less, group=group) | apart(scores[more], scores[less], ids, clips, draws) for more, less in pairs for group, ids in groups.items()]
+
+# %% ../../nbs/3_reasoner/35_variants.ipynb #4c1e7a02
+def by_evidence(
+    said:dict[str, str],  # Id of a question -> the evidence a model wrote
+    true:dict[str, str],  # Likewise, the annotated, without markup
+    right:dict[str, bool],# Likewise, whether the answer was right
+)->tuple[float, float, float]: # Share of evidence with the annotated words; of right answers after it, and after other evidence; NaN where there is none
+    "What right evidence is worth"
+    same = {i: plain(t) == true[i] for i, t in said.items()}
+    def share_of(kind): some = [right[i] for i in said if same[i] == kind]; return sum(some)/len(some) if some else float('nan')
+    return sum(same.values())/len(same), share_of(True), share_of(False)
 
 # %% ../../nbs/3_reasoner/35_variants.ipynb #57e6ac60
 def as_markdown(
