@@ -128,7 +128,7 @@ def by_evidence(
     true:dict[str, str],  # Likewise, the annotated, without markup
     right:dict[str, bool],# Likewise, whether the answer was right
 )->tuple[float, float, float]: # Share of evidence with the annotated words; of right answers after it, and after other evidence; NaN where there is none
-    "What right evidence is worth"
+    "How often evidence says what the annotated says, and how often the answer is right then and otherwise"
     same = {i: plain(t) == true[i] for i, t in said.items()}
     def share_of(kind): some = [right[i] for i in said if same[i] == kind]; return sum(some)/len(some) if some else float('nan')
     return sum(same.values())/len(same), share_of(True), share_of(False)

@@ -117,7 +117,7 @@ def _cat(s, b, why, n, manner, way):
     s.add(name, draw)
     still = {'sleeping': 'sleeping', None: 'sitting on the rug'}.get(manner, 'sitting on the rug')
     out['cat before'] = s.fact(f'The {name} is {still}.', 0, t0 if why == 'cat' else t1, name, rank=2)
-    if why == 'cat': out['cat'] = s.fact(f'The {name} is pushing the tower.', t0+1., b['fall'][0], name) # from when it touches it
+    if why == 'cat': out['cat'] = s.fact(f'The {name} is pushing the tower.', t0+1., b['fall'][0], name) # not while it walks there
     gone = x.when(lambda v: v < -10, t1, s.seconds)
     if manner: out['cat after'] = s.fact(f'The {name} is {manner}.', t1, gone, name, rank=1)
     return out
