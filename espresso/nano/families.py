@@ -11,7 +11,8 @@ import random
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
-from ..backends.weights import model_folder, quick_attention
+from ..backends.attention import quick_attention
+from ..backends.weights import model_folder
 from .learning import learn
 from .steps import ship
 from .texts import moments, parts as said_parts

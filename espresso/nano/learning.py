@@ -19,8 +19,8 @@ def orthogonal(
 )->torch.Tensor: # Likewise
     "Matrices with the same singular vectors, and singular values between 0.7 and 1.2"
     x = g.mT if (tall := g.shape[-2] > g.shape[-1]) else g
-    x = (x/x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)).to(torch.bfloat16 if fast_half(g.device.type) else g.dtype)
-    for _ in range(5): a = x @ x.mT; x = 3.4445*x + (2.0315*a @ a - 4.775*a) @ x
+    x = (x/x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)).to(torch.bfloat16 if fast_half(g.device.type) else g.dtype).contiguous()
+    for _ in range(5): a = x @ x.mT; x = torch.baddbmm(x, torch.baddbmm(a, a, a, beta=-4.775, alpha=2.0315), x, beta=3.4445) # 3.4445 x - 4.775 a x + 2.0315 a² x
     return (x.mT if tall else x).to(g.dtype)
 
 class Muon(torch.optim.Optimizer):

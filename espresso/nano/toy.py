@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from transformers import GotOcr2ImageProcessorPil, InternVLConfig, InternVLForConditionalGeneration, InternVLVisionConfig, Qwen2Config
-from ..backends.weights import quick_attention
+from ..backends.attention import quick_attention
 from .steps import ship
 from .words import SPECIAL
 

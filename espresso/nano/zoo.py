@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 import numpy as np, torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer
-from ..backends.weights import quick_attention
+from ..backends.attention import quick_attention
 from . import detector
 from .album import album, page
 from .base import caption_sample, look_sample, raise_model, read_sample, samples_for, speak

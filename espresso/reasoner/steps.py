@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 import torch, torch.distributed as dist
 from tqdm.auto import tqdm
-from ..backends.weights import fast_half, out_of_memory, quick_attention
+from ..backends.attention import quick_attention
+from ..backends.weights import fast_half, out_of_memory
 from .ahead import Kept, ahead, prepare
 from .lessons import Encoded, Lesson
 from .lora import adapt, resume, save, write_adapter, write_folder
