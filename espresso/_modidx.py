@@ -7,8 +7,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                'espresso/backends/attention.py'),
                                              'espresso.backends.attention._Pieces.forward': ( '0_backends/attention.html#_pieces.forward',
                                                                                               'espresso/backends/attention.py'),
-                                             'espresso.backends.attention._slices': ( '0_backends/attention.html#_slices',
-                                                                                      'espresso/backends/attention.py'),
                                              'espresso.backends.attention.attend': ( '0_backends/attention.html#attend',
                                                                                      'espresso/backends/attention.py'),
                                              'espresso.backends.attention.quick_attention': ( '0_backends/attention.html#quick_attention',

@@ -13,17 +13,19 @@ from transformers.masking_utils import eager_mask
 from .weights import fast_half
 
 # %% ../../nbs/0_backends/08f_attention.ipynb #a77e0006
-_PIECE = 2**20 # Weights at once: two megabytes in bfloat16, about what a core's own cache holds today
+_PIECE = 2**20 # Scores at once: two megabytes in bfloat16, about what a core's own cache holds today
 
 class _Pieces(torch.autograd.Function):
     "softmax(q kᵀ + bias) v, some samples at a time"
     @staticmethod
     def forward(ctx, q, k, v, bias):
         (b, h, n, _), m = q.shape, k.shape[2]
-        weights, out, ctx.pieces = q.new_empty(b, h, n, m), v.new_empty(b, h, n, v.shape[-1]), _slices(b, _PIECE//(h*n*m))
+        weights, out, size = q.new_empty(b, h, n, m), v.new_empty(b, h, n, v.shape[-1]), max(1, _PIECE//(h*n*m))
+        ctx.pieces = [slice(i, i+size) for i in range(0, b, size)]
+        if bias is not None: bias = bias.expand(b, -1, -1, -1)
         for at in ctx.pieces:
             scores = q[at] @ k[at].mT
-            if bias is not None: scores += bias.expand(b, -1, -1, -1)[at]
+            if bias is not None: scores += bias[at]
             torch.softmax(scores, -1, out=weights[at])
             torch.matmul(weights[at], v[at], out=out[at])
         ctx.save_for_backward(q, k, v, weights)
@@ -39,8 +41,6 @@ class _Pieces(torch.autograd.Function):
             torch.matmul(ds, k[at], out=dq[at]); torch.matmul(ds.mT, q[at], out=dk[at])
         return dq, dk, dv, None
 
-def _slices(n, size): return [slice(k, k + max(1, size)) for k in range(0, n, max(1, size))]
-
 # %% ../../nbs/0_backends/08f_attention.ipynb #a77e0008
 IN_PIECES = 'in_pieces'
 
@@ -49,9 +49,9 @@ def attend(
     query:torch.Tensor, # `[samples, heads, tokens, width]`
     key:torch.Tensor,   # `[samples, key heads, tokens to look at, width]`
     value:torch.Tensor, # Likewise
-    attention_mask:torch.Tensor|None, # Added to the weights; None where every token may look at every other
+    attention_mask:torch.Tensor|None, # Added to the scores, before the softmax; None where every token may look at every other
     scaling:float,      # Of queries
-    dropout:float=0.,   # Of weights
+    dropout:float=0.,   # Of weights, which are the scores after the softmax
     **more,             # For `sdpa`
 )->tuple[torch.Tensor, None]: # `[samples, tokens, heads, width]`
     "Attention, a few samples at a time"

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 import torch, torch.distributed as dist
 from tqdm.auto import tqdm
-from ..backends.attention import quick_attention
 from ..backends.weights import fast_half, out_of_memory
 from .ahead import Kept, ahead, prepare
 from .lessons import Encoded, Lesson
@@ -139,7 +138,7 @@ def _clear(out):
 def _quickly(r, s):
     "The attention that is quickest on this CPU, while training"
     before, change = r.model.config._attn_implementation, s.mixed and r.model.device.type == 'cpu'
-    if change: r.model.set_attn_implementation(quick_attention())
+    if change: from espresso.backends.attention import quick_attention; r.model.set_attn_implementation(quick_attention()) # brings transformers along, so not before it is needed
     try: yield
     finally:
         if change: r.model.set_attn_implementation(before)
