@@ -7,11 +7,11 @@ __all__ = ['STAGES', 'SETTINGS', 'WORLD_KEYS', 'Stage', 'notebooks', 'stage_para
            'read_profile', 'convert', 'meant_for', 'resolve', 'finished', 'run_stage', 'disk', 'chosen', 'run_chain']
 
 # %% ../nbs/0_foundation/09_runs.ipynb #adcc9ec2
-import configparser, contextlib, difflib, errno, importlib.resources, json, os, shutil, threading, time
+import configparser, contextlib, difflib, errno, importlib.resources, json, os, re, shutil, threading, time
 from dataclasses import dataclass
 from pathlib import Path
 import papermill as pm, yaml
-from .recording import code_digest, digest
+from .recording import code_digest, digest, held
 from .records import Stop, content_id, replace_file
 
 # %% ../nbs/0_foundation/09_runs.ipynb #a28ece9a
@@ -144,21 +144,33 @@ def _given(stage, params):
     kept = {k: v for k, v in sorted(params.items()) if k not in ('out', 'store', *stage.reads)}
     source = notebooks()/stage.notebook
     code = [''.join(c['source']) for c in json.loads(source.read_text())['cells'] if c['cell_type'] == 'code'] if source.exists() else []
-    return kept | {'its notebook': content_id(code), 'its models': {k: digest(f) for k, v in kept.items() if (f := _folder(v))}}
+    return kept | {'its notebook': content_id(code), 'its models': {n: digest(f) for v in kept.values() for n in _names(v) if (f := _folder(n))}}
 
-def _folder(value):
-    "Folder of the model that a parameter names, if it is on this machine"
-    if not isinstance(value, str) or not value: return None
-    name = value.removeprefix('local:').partition('?')[0]
+def _names(value):
+    "Models that a parameter may name: by themselves, or after `local:` as often as that stands there"
+    if not isinstance(value, str) or not value: return []
+    return re.findall(r'local:([^&?]+)', value) or [value]
+
+def _folder(name):
+    "Folder of a model, if it is on this machine"
     folder = Path(str(importlib.resources.files('espresso')))/'nano'/'weights'/name[5:] if name.startswith('nano/') else Path(name).expanduser()
     return folder if os.path.exists(folder/'config.json') else None # which forgives what is no path
 
 def _begin(out, given):
     "Forget finished shards when another notebook or other weights made them"
-    out.mkdir(parents=True, exist_ok=True); file, now = out/'given.json', {k: given[k] for k in ('its notebook', 'its models')}
-    if not file.exists() or json.loads(file.read_text()) != now:
-        shutil.rmtree(out/'marks', ignore_errors=True)
-        replace_file(file, lambda f: f.write_text(json.dumps(now)))
+    file, now = out/'given.json', {k: given[k] for k in ('its notebook', 'its models')}
+    with held(out):
+        if not file.exists() or json.loads(file.read_text()) != now:
+            shutil.rmtree(out/'marks', ignore_errors=True)
+            replace_file(file, lambda f: f.write_text(json.dumps(now)))
+
+def _complete(file, **notes):
+    "Add to what a stage has recorded"
+    with held(file.parent):
+        if not file.exists(): raise Stop(f'{file} went away: another run has begun in that folder; wait for it, or name another folder')
+        record = json.loads(file.read_text()); record['notes'] |= notes
+        replace_file(file, lambda f: f.write_text(json.dumps(record, indent=1, ensure_ascii=False)))
+    return record
 
 # %% ../nbs/0_foundation/09_runs.ipynb #75c5718e
 def finished(
@@ -193,10 +205,7 @@ def run_stage(
         t.join(.3)
         with contextlib.suppress(OSError, ValueError): watch(json.loads((Path(params['out'])/'progress.json').read_text()))
     if problem: raise _sentence(stage, problem[0], target)
-    file = Path(params['out'])/'run.json'
-    record = json.loads(file.read_text()); record['notes'] |= dict(given=given, notebook_seconds=round(time.time()-begin, 2))
-    replace_file(file, lambda f: f.write_text(json.dumps(record, indent=1, ensure_ascii=False)))
-    return record
+    return _complete(Path(params['out'])/'run.json', given=given, notebook_seconds=round(time.time()-begin, 2))
 
 # %% ../nbs/0_foundation/09_runs.ipynb #46d1f64a
 def disk(

@@ -14,7 +14,7 @@ import numpy as np
 from ..backends.seeing import image_processor, shrink
 from ..backends.weights import config, model_folder
 from ..evaluation.cost import Shape, beside, memory, shape
-from .grids import STAGE, apart, do, measured, share, trained, weights_of
+from .grids import STAGE, apart, do, measured, share, trained
 from ..records import Prediction, Score, Stop, read_parquet
 from ..runs import meant_for
 from ..selector.chooser import BY_CLOCK, Chooser
@@ -51,7 +51,7 @@ def choose(
     name:str,    # Of the selector
 )->list: # Nothing; it is there afterwards
     "Select for every test question"
-    do('selection', place | dict(selector=look['chosen']), home/'selection'/name.replace(' ', '-'), weights_of(look['chosen']))
+    do('selection', place | dict(selector=look['chosen']), home/'selection'/name.replace(' ', '-'))
     return []
 
 def answered(
@@ -65,18 +65,16 @@ def answered(
     counted:int=0,        # Questions under PyTorch's counter
 )->list[tuple[str, str, int, Path]]: # Model, selector, seed and folder of predictions
     "Train a model, then ask it behind every selector"
-    known = weights_of(values['reasoner'])
     if m.kind:
         raised = home/'families'/f'{m.kind}-{seed}'
-        do('family', raising | dict(kind=m.kind, seed=seed, base=values['reasoner']), raised, known)
-        who, known = dict(reasoner=str(raised/'model'), training='', variant='answer only'), weights_of(str(raised/'model'))
-    else:
-        who = dict(reasoner=values['reasoner'], training=trained('evidence', seed, values, place, home), variant='evidence')
+        do('family', raising | dict(kind=m.kind, seed=seed, base=values['reasoner']), raised)
+        who = dict(reasoner=str(raised/'model'), training='', variant='answer only')
+    else: who = dict(reasoner=values['reasoner'], training=trained('evidence', seed, values, place, home), variant='evidence')
     found = []
     for name, look in shown.items():
         folder = home/'answers'/f'{m.name}-{name}-{seed}'.replace(' ', '-')
         given = look | (dict(chosen=str(home/'selection'/name.replace(' ', '-'))) if 'chosen' in look else {})
-        do('answers', meant_for(STAGE['answers'], values | dict(counted=counted)) | place | who | given, folder, f'{known} {weights_of(look.get("chosen", ""))}'.strip())
+        do('answers', meant_for(STAGE['answers'], values | dict(counted=counted)) | place | who | given, folder)
         found.append((m.name, name, seed, folder))
     return found
 

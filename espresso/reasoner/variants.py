@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from ..dataset.markup import plain
 from ..records import Score, Stop
-from .grids import STAGE, apart, do, measured, share, side_by_side, trained, weights_of
+from .grids import STAGE, apart, do, measured, share, side_by_side, trained
 from .worldset import Wording
 from ..runs import meant_for
 
@@ -77,7 +77,7 @@ def work_off(
     found = []
     for s in w.settings:
         folder = home/'answers'/f'{s.name}-{w.seed}'.replace(',', '').replace(' ', '-')
-        do('answers', meant_for(STAGE['answers'], values | dict(variant=s.variant, given=s.given)) | place | dict(training=training), folder, weights_of(values['reasoner']))
+        do('answers', meant_for(STAGE['answers'], values | dict(variant=s.variant, given=s.given)) | place | dict(training=training), folder)
         found.append((s.name, w.seed, folder))
     return found
 
