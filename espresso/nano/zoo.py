@@ -176,7 +176,7 @@ def raise_all(
 ):
     "Every model"
     out = Path(out); work = out/'curves'; work.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(2, get_context('spawn'), max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(2, get_context('spawn')) as pool:
         def small(which): return pool.submit(smaller, which, work, out, share, seed)
         first = [pool.submit(reader, work, share, seed), pool.submit(eye, work, share, seed), pool.submit(more, work, share)]
         rest = [*map(small, ('labels', 'selector', 'detector'))]
