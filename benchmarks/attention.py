@@ -12,8 +12,9 @@ from espresso.nano.album import album
 from espresso.nano.base import samples_for
 from espresso.nano.toy import SIDE, build, collate, reply_loss
 from espresso.nano.words import tokenizer, world_texts
+from espresso.nano.zoo import MIX
 
-SIZES = dict(caption=32, look=10, read=8, bind=8) # as `make nano` takes them
+SIZES = {kind: size for kind, _, size in MIX['base']}
 
 def gradient(model, batch, how, half):
     "The gradient, and how long it took"

@@ -79,9 +79,7 @@ def test_a_run_inside_the_folder_of_videos_is_refused(tmp_path):
     assert r.returncode == 2 and 'inside the folder of videos' in r.stderr and not (tmp_path/'out').exists()
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path):
-    from espresso.records import Stop
     from espresso.recording import recording
     with recording('demo', tmp_path):
-        code = f"from espresso import recording\nimport pathlib\nrecording._lock(open({str(tmp_path/'.lock')!r}, 'w'), pathlib.Path('here'), patience=1)"
-        r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
-    assert 'here is in use by another run' in r.stderr
+        r = subprocess.run([sys.executable, '-c', f'from espresso.recording import held\nwith held({str(tmp_path)!r}, patience=1): pass'], capture_output=True, text=True)
+    assert f'{tmp_path} is in use by another run' in r.stderr

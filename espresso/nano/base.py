@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['caption_sample', 'talk_sample', 'boxed', 'strung', 'look_sample', 'cell_words', 'speak', 'read_sample', 'bind_sample',
-           'raise_model', 'samples_for']
+           'batches', 'raise_model', 'samples_for']
 
 # %% ../../nbs/3_nano/32d_base.ipynb #4254416b
 import random, re
@@ -186,6 +186,17 @@ def bind_sample(
     return _over(text, [bare_question(facts, rng, (several, several, several, who, who, doing, true, earlier))[1:] for _ in range(turns)])
 
 # %% ../../nbs/3_nano/32d_base.ipynb #01ea8cb8
+def batches(
+    make,              # Maker of a sample from a `random.Random`
+    size:int,          # Samples of a batch
+    rng:random.Random, # Chooses
+)->list[list]: # Four batches
+    "Batches whose samples are of like length, in any order"
+    some = sorted((make(rng) for _ in range(4*size)), key=lambda sample: sum(len(said) + len(reply) for said, reply in sample[0]))
+    four = [some[i:i+size] for i in range(0, len(some), size)]
+    rng.shuffle(four)
+    return four
+
 def raise_model(
     model:InternVLForConditionalGeneration, # Trained in place
     tok,                  # Its tokenizer
@@ -204,9 +215,7 @@ def raise_model(
     def loss(step):
         n = rng.choices(range(len(mix)), [share for share, _, _ in mix])[0]
         _, size, make = mix[n]
-        if not waiting[n]: # four batches at once, so that each has samples of like length
-            some = sorted((make(rng) for _ in range(4*size)), key=lambda sample: sum(len(said) + len(reply) for said, reply in sample[0]))
-            waiting[n] = [some[i:i+size] for i in range(0, len(some), size)]; rng.shuffle(waiting[n])
+        if not waiting[n]: waiting[n] = batches(make, size, rng)
         return reply_loss(model, collate(tok, waiting[n].pop()))
     def judge(): return {k: round(float(np.mean(exact(model, tok, v))), 4) for k, v in (tests or {}).items()}
     return learn(model, loss, steps, curve, judge, name, gentle, pace, slow)
