@@ -185,7 +185,7 @@ def bind_sample(
     text, facts = nonsense(names, said, rng)
     return _over(text, [bare_question(facts, rng, (several, several, several, who, who, doing, true, earlier))[1:] for _ in range(turns)])
 
-# %% ../../nbs/3_nano/32d_base.ipynb #01ea8cb8
+# %% ../../nbs/3_nano/32d_base.ipynb #01ea8cb6
 def batches(
     make,              # Maker of a sample from a `random.Random`
     size:int,          # Samples of a batch
@@ -197,6 +197,7 @@ def batches(
     rng.shuffle(four)
     return four
 
+# %% ../../nbs/3_nano/32d_base.ipynb #01ea8cb8
 def raise_model(
     model:InternVLForConditionalGeneration, # Trained in place
     tok,                  # Its tokenizer
