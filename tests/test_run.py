@@ -1,9 +1,12 @@
 """The chain as a person meets it: one command, a killed run, wrong settings."""
 import json, os, random, signal, subprocess, sys, time
+from functools import partial
 from pathlib import Path
 import pytest
 from conftest import DATASET, SMALL, data, espresso
-from espresso.records import BenchmarkItem, Caption, Drop, Evidence, QAPair, Video, read_parquet
+from espresso import runs
+from espresso.recording import held, recording
+from espresso.records import BenchmarkItem, Caption, Drop, Evidence, QAPair, Stop, Video, read_parquet
 
 ROWS = dict(curation=Video, captions=Caption, dedup=Caption, qa=QAPair, cot=Evidence, benchmark=BenchmarkItem)
 
@@ -79,7 +82,16 @@ def test_a_run_inside_the_folder_of_videos_is_refused(tmp_path):
     assert r.returncode == 2 and 'inside the folder of videos' in r.stderr and not (tmp_path/'out').exists()
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path):
-    from espresso.recording import recording
     with recording('demo', tmp_path):
         r = subprocess.run([sys.executable, '-c', f'from espresso.recording import held\nwith held({str(tmp_path)!r}, patience=1): pass'], capture_output=True, text=True)
     assert f'{tmp_path} is in use by another run' in r.stderr
+
+def test_what_another_run_works_on_is_neither_forgotten_nor_completed(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, 'held', partial(held, patience=0))
+    mark, record = tmp_path/'marks'/'00000.json', tmp_path/'run.json'
+    mark.parent.mkdir(); mark.write_text('{}'); record.write_text('{"notes": {}}')
+    with held(tmp_path):
+        for work in lambda: runs._begin(tmp_path, {'its notebook': 'a', 'its models': {}}), lambda: runs._complete(record, given={}):
+            with pytest.raises(Stop, match='in use by another run'): work()
+        assert mark.exists() and not (tmp_path/'given.json').exists() and record.read_text() == '{"notes": {}}'
+    assert runs._complete(record, given={'fps': 2})['notes'] == json.loads(record.read_text())['notes'] == {'given': {'fps': 2}}
