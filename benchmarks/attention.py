@@ -12,7 +12,7 @@ from espresso.nano.album import album
 from espresso.nano.base import samples_for
 from espresso.nano.toy import SIDE, build, collate, reply_loss
 from espresso.nano.words import tokenizer, world_texts
-from espresso.nano.zoo import MIX
+from espresso.nano.zoo import BRIEF, EACH, LEARN, MIX
 
 SIZES = {kind: size for kind, _, size in MIX['base']}
 
@@ -30,7 +30,7 @@ def main():
     a = p.parse_args()
     torch.set_num_threads(a.threads); torch.manual_seed(0)
     tok, rng = tokenizer(*world_texts(300)), random.Random(0)
-    model, make = build(tok), samples_for(tok, album(40, 1000, 5, SIDE, workers=1, brief=3), (0, 200), 1000)
+    model, make = build(tok), samples_for(tok, album(40, LEARN, EACH, SIDE, workers=1, brief=BRIEF), (0, 200), LEARN)
     print(f'{a.threads} threads, {"bfloat16" if fast_half() else "float32"}; milliseconds, times those in pieces, distance of the gradient from that in float32')
     for kind, size in SIZES.items():
         batch, ways = collate(tok, [make[kind](rng) for _ in range(size)]), (IN_PIECES, 'eager', 'sdpa')

@@ -9,16 +9,16 @@ import argparse, random, statistics, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 from espresso.backends.weights import fast_half
+from espresso.evaluation.cost import counter
 from espresso.nano.album import album
 from espresso.nano.base import batches, raise_model, samples_for
 from espresso.nano.eye import train_eye
 from espresso.nano.toy import SIDE, build, collate, reply_loss
 from espresso.nano.words import tokenizer, world_texts
-from espresso.nano.zoo import LEARN, MIX, PLAN
+from espresso.nano.zoo import BRIEF, EACH, LEARN, MIX, PLAN
 
-SCENES, EACH, BRIEF = 40, 5, 3
+SCENES = 40
 
 def product(rounds=40):
     "Operations a second of a product of the captioner's sizes"
@@ -28,7 +28,7 @@ def product(rounds=40):
     return 2*a.shape[0]*b.numel()/statistics.median(took)
 
 def counted(loss):
-    with FlopCounterMode(display=False) as seen: loss().backward()
+    with counter() as seen: loss().backward()
     return seen.get_total_flops()
 
 def measure(steps):
@@ -44,7 +44,7 @@ def measure(steps):
     speed = [product()]
     for kind, size in sizes.items():
         took = seconds(lambda n: raise_model(model, tok, [(1., size, make[kind])], n))
-        model.set_attn_implementation('eager') # whose products the counter sees
+        model.set_attn_implementation('eager') # the counter does not see the way back through fused attention
         found[kind] = took, statistics.mean(counted(lambda: reply_loss(model, collate(tok, b))) for b in batches(make[kind], size, rng))
         model = build(tok); speed.append(product())
     tower = model.model.vision_tower

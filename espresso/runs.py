@@ -7,10 +7,11 @@ __all__ = ['STAGES', 'SETTINGS', 'WORLD_KEYS', 'Stage', 'notebooks', 'stage_para
            'read_profile', 'convert', 'meant_for', 'resolve', 'finished', 'run_stage', 'disk', 'chosen', 'run_chain']
 
 # %% ../nbs/0_foundation/09_runs.ipynb #adcc9ec2
-import configparser, contextlib, difflib, errno, importlib.resources, json, os, re, shutil, threading, time
+import configparser, contextlib, difflib, errno, importlib.resources, json, os, shutil, threading, time
 from dataclasses import dataclass
 from pathlib import Path
 import papermill as pm, yaml
+from .contracts import split_spec
 from .recording import code_digest, digest, held
 from .records import Stop, content_id, replace_file
 
@@ -147,9 +148,11 @@ def _given(stage, params):
     return kept | {'its notebook': content_id(code), 'its models': {n: digest(f) for v in kept.values() for n in _names(v) if (f := _folder(n))}}
 
 def _names(value):
-    "Models that a parameter may name: by themselves, or after `local:` as often as that stands there"
+    "Models that a parameter may name: `nano/base`, `local:nano/detector`, and those among a selector's options"
     if not isinstance(value, str) or not value: return []
-    return re.findall(r'local:([^&?]+)', value) or [value]
+    try: backend, model, options = split_spec(value)
+    except ValueError: return [] # a text with a question mark
+    return [model if backend == 'local' else value.partition('?')[0]] + [n for v in options.values() for n in _names(v)]
 
 def _folder(name):
     "Folder of a model, if it is on this machine"
