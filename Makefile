@@ -7,8 +7,10 @@ GRIDS ?= $(CURDIR)/outputs
 grid = mkdir -p $(GRIDS)/$(2) && cd nbs/3_reasoner && $(CURDIR)/$(BIN)/papermill $(1).ipynb $(GRIDS)/$(2)/$(1).ipynb -k python3 --no-progress-bar --log-output -p out $(GRIDS)/$(2)
 export TOKENIZERS_PARALLELISM = false
 export TRANSFORMERS_VERBOSITY = error
+# What glibc hands out stays and lies in large pages: a step of training asks for the same few hundred megabytes again and again, and each time thousands of small pages would be cleared for it
+export GLIBC_TUNABLES = glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=4294967296
 
-.PHONY: run paper table3 table4 table5 grids shift parts test nano fixtures lab hooks clean
+.PHONY: run paper table3 table4 table5 grids shift parts test nano nano-minutes fixtures lab hooks clean
 
 run: .venv/base  ## from the sample world to a dataset, a trained reasoner and its answers
 	$(BIN)/espresso run
@@ -49,6 +51,9 @@ fixtures: .venv/base  ## make the small rows that notebooks run on by default
 
 nano: .venv/base  ## raise the nano models again, from nothing, into outputs/nano-models; `local:outputs/nano-models/base` names one
 	$(BIN)/papermill nbs/3_nano/32e_nano.ipynb outputs/nano-models.ipynb -p out '$(CURDIR)/outputs/nano-models' -p share 1.0
+
+nano-minutes: .venv/base  ## how long `make nano` would take on this machine, told in two minutes
+	$(BIN)/python benchmarks/nano.py
 
 lab: .venv/lab  ## open the notebooks
 	$(BIN)/jupyter lab nbs/index.ipynb

@@ -1,6 +1,6 @@
 """How long `make nano` takes on this machine, told before it is begun, and the least that it could take.
 
-    python benchmarks/nano.py [--steps 8]
+    make nano-minutes
 
 Two processes at once, as there, each on one thread: a few steps of every kind, multiplications counted by PyTorch, pictures drawn, and in the same minutes how quick a plain product of the captioner's sizes is.
 The floor is the time in which that product's speed does all multiplications of the plan; everything else, from the softmax to making a sample, is above it. Detector, label check, viewer and selector are left out, and what is judged on the way.

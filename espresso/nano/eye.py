@@ -60,7 +60,7 @@ class Naming(nn.Module):
         nn.init.constant_(self.head.bias, -4.)
 
     def forward(self, pictures): # uint8 `[n, side, side, 3]` -> logits `[n, patches, labels]`
-        x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()/127.5 - 1
+        x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
         return self.head(self.tower(pixel_values=x).last_hidden_state[:, 1:]) # the first token stands for the whole picture
 
 def train_eye(

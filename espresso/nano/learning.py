@@ -54,7 +54,7 @@ def optimisers(
         kind = 'words' if id(p) in tables else 'matrices' if p.ndim == 2 else 'rest'
         if p.requires_grad: groups.setdefault((kind, bool(gentle) and gentle in name), []).append(p)
     def of(kinds): return [dict(params=ps, lr=RATES[kind]*(slow if known else 1)) for (kind, known), ps in groups.items() if kind in kinds]
-    made = [torch.optim.AdamW(of(('words', 'rest')), betas=(.9, .98), weight_decay=.01)]
+    made = [torch.optim.AdamW(of(('words', 'rest')), betas=(.9, .98), weight_decay=.01, fused=True)]
     return made + ([Muon(of(('matrices',)))] if of(('matrices',)) else [])
 
 def share(

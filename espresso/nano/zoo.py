@@ -14,7 +14,6 @@ from multiprocessing import get_context
 from pathlib import Path
 import numpy as np, torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer
-from ..backends.attention import quick_attention
 from . import detector
 from .album import album, page
 from .base import caption_sample, look_sample, raise_model, read_sample, samples_for, speak
@@ -23,7 +22,7 @@ from .labels import cuttings, train_labels
 from .selector import cases, train_selector
 from .viewer import looks, train_viewer
 from .texts import moments
-from .toy import IMAGE, SIDE, build, exact, save
+from .toy import IMAGE, SIDE, build, exact, quicker, save
 from .words import DESCRIBE, tokenizer, world_texts
 from ..world.render import make_scene
 
@@ -127,7 +126,7 @@ def both(
 
 def _begun(folder, pages, n):
     tok = AutoTokenizer.from_pretrained(folder)
-    return tok, AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation=quick_attention()), samples_for(tok, pages, (0, n['texts']), LEARN)
+    return tok, quicker(AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)), samples_for(tok, pages, (0, n['texts']), LEARN)
 
 def _described(pages): return [caption_sample(p, k) for p in pages for k in range(4)]
 
