@@ -1008,6 +1008,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'espresso.nano.texts.who': ('3_nano/texts.html#who', 'espresso/nano/texts.py')},
             'espresso.nano.toy': { 'espresso.nano.toy._Patches': ('3_nano/toy.html#_patches', 'espresso/nano/toy.py'),
                                    'espresso.nano.toy._Patches.forward': ('3_nano/toy.html#_patches.forward', 'espresso/nano/toy.py'),
+                                   'espresso.nano.toy._half': ('3_nano/toy.html#_half', 'espresso/nano/toy.py'),
                                    'espresso.nano.toy.build': ('3_nano/toy.html#build', 'espresso/nano/toy.py'),
                                    'espresso.nano.toy.collate': ('3_nano/toy.html#collate', 'espresso/nano/toy.py'),
                                    'espresso.nano.toy.exact': ('3_nano/toy.html#exact', 'espresso/nano/toy.py'),

@@ -46,11 +46,17 @@ class _Patches(nn.Conv2d):
         x = x.reshape(n, c, h//p, p, w//p, p).permute(0, 2, 4, 1, 3, 5).reshape(n, h//p, w//p, -1)
         return nn.functional.linear(x, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
+def _half(module, given, out):
+    "What comes out in half precision, once for all products that would each turn it"
+    if torch.is_autocast_enabled('cpu'): return tuple(x.bfloat16() for x in out) if isinstance(out, tuple) else out.bfloat16()
+
 def quicker(
     model:InternVLForConditionalGeneration, # Changed in place; weights and their names stay
 )->InternVLForConditionalGeneration: # The same
-    "Let a model take its patches and its attention as they are quickest to train with"
+    "Let a model take patches, norms, turns and attention as they are quickest to train with"
     model.model.vision_tower.embeddings.patch_embeddings.projection.__class__ = _Patches
+    for m in model.modules():
+        if type(m).__name__.endswith(('Norm', 'RotaryEmbedding')): m.register_forward_hook(_half)
     model.set_attn_implementation(quick_attention())
     return model
 
