@@ -1015,6 +1015,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'espresso.nano.toy.forward': ('3_nano/toy.html#forward', 'espresso/nano/toy.py'),
                                    'espresso.nano.toy.ids_of': ('3_nano/toy.html#ids_of', 'espresso/nano/toy.py'),
                                    'espresso.nano.toy.look_back': ('3_nano/toy.html#look_back', 'espresso/nano/toy.py'),
+                                   'espresso.nano.toy.pixels': ('3_nano/toy.html#pixels', 'espresso/nano/toy.py'),
                                    'espresso.nano.toy.quicker': ('3_nano/toy.html#quicker', 'espresso/nano/toy.py'),
                                    'espresso.nano.toy.reply_loss': ('3_nano/toy.html#reply_loss', 'espresso/nano/toy.py'),
                                    'espresso.nano.toy.save': ('3_nano/toy.html#save', 'espresso/nano/toy.py')},

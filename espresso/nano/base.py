@@ -17,7 +17,7 @@ from .album import Page
 from .eye import patch_labels
 from .learning import learn
 from .texts import BARE, TIMED, bare_question, colour, count, doing, earlier, echo, moments, nonsense, parts, plain_question, retell, sayings, several, story, true, who
-from .toy import IMAGE, PATCH, SIDE, TOKENS, build, collate, exact, reply_loss
+from .toy import IMAGE, PATCH, SIDE, TOKENS, build, collate, exact, pixels, reply_loss
 from .words import DESCRIBE
 from ..reasoner.model import frame_tag
 from ..records import Frame, KeyItem
@@ -146,7 +146,7 @@ def speak(
     learner = nn.ModuleDict(dict(vision_tower=model.model.vision_tower, projector=model.model.multi_modal_projector)); learner.bias = nn.Parameter(torch.full((len(tok),), -5.))
     def loss(step):
         frames = [(p, rng.randrange(len(p.moments))) for p in rng.sample(pages, min(batch, len(pages)))]
-        x = torch.from_numpy(np.stack([p.pictures[k] for p, k in frames])).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        x = pixels(np.stack([p.pictures[k] for p, k in frames]))
         truth = torch.from_numpy(np.stack([cell_words(tok, p, k) for p, k in frames]))
         tokens = model.model.get_image_features(pixel_values=x).pooler_output.reshape(len(frames), TOKENS, -1)
         return nn.functional.binary_cross_entropy_with_logits(sharp*tokens @ words.T + learner.bias, truth, reduction='sum')/truth.sum() + 1e-4*tokens.square().sum(-1).mean()

@@ -13,6 +13,7 @@ from torch import nn
 from .album import Page
 from .learning import learn
 from .texts import COLOURS, parts
+from .toy import pixels
 
 # %% ../../nbs/3_nano/32c_eye.ipynb #c522b701
 _OTHER = re.compile(rf'the (?:(?:woman|man|boy|girl) in (?:{"|".join(COLOURS)})|(?:{"|".join(COLOURS)}) (?:ice )?[a-z]+)')
@@ -60,7 +61,7 @@ class Naming(nn.Module):
         nn.init.constant_(self.head.bias, -4.)
 
     def forward(self, pictures): # uint8 `[n, side, side, 3]` -> logits `[n, patches, labels]`
-        x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        x = pixels(pictures)
         return self.head(self.tower(pixel_values=x).last_hidden_state[:, 1:]) # the first token stands for the whole picture
 
 def train_eye(
