@@ -34,10 +34,10 @@ class Muon(torch.optim.Optimizer):
             for p in group['params']:
                 if p.grad is not None: alike.setdefault(p.shape, []).append(p)
             for shape, ps in alike.items():
-                g = torch.stack([p.grad for p in ps])
-                for p, one in zip(ps, g): self.state[p].setdefault('mean', torch.zeros_like(one)).lerp_(one, 1 - m)
-                steps = orthogonal(g.lerp(torch.stack([self.state[p]['mean'] for p in ps]), m))
-                for p, one in zip(ps, steps): p.sub_(one, alpha=group['lr']*max(1, shape[0]/shape[1])**.5)
+                grads, means = [p.grad for p in ps], [self.state[p].setdefault('mean', torch.zeros_like(p)) for p in ps]
+                torch._foreach_lerp_(means, grads, 1 - m)
+                steps = orthogonal(torch.stack(grads).lerp_(torch.stack(means), m))
+                torch._foreach_sub_(ps, steps.unbind(), alpha=group['lr']*max(1, shape[0]/shape[1])**.5)
 
 # %% ../../nbs/3_nano/32_learning.ipynb #3582b087
 RATES = dict(words=.02, matrices=.008, rest=.02)

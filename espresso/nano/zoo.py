@@ -22,12 +22,13 @@ from .labels import cuttings, train_labels
 from .selector import cases, train_selector
 from .viewer import looks, train_viewer
 from .texts import moments
-from .toy import IMAGE, SIDE, build, exact, quicker, save
+from .quick import quicker
+from .toy import IMAGE, SIDE, build, exact, save
 from .words import DESCRIBE, tokenizer, world_texts
 from ..world.render import make_scene
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=4200, more=12000, texts=20000, reader=4500, eye=3000, speak=500, both=1500, captioner=5500, base=6800, detector=900, labels=700, selector=1000, viewer=900)
+PLAN = dict(scenes=4200, more=12000, texts=20000, reader=4500, eye=3000, speak=500, both=1500, captioner=5500, base=6800, detector=750, labels=700, selector=1000, viewer=900)
 MIX = dict( # What a step's samples are drawn from: kind, share of the steps, samples a step
     reader=(('echo', .1, 16), ('read', .4, 8), ('bind', .5, 8)),
     both=(('caption', .6, 32), ('talk', .3, 16), ('bind', .1, 8)),
