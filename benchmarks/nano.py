@@ -31,6 +31,8 @@ def counted(loss):
     with counter() as seen: loss().backward()
     return seen.get_total_flops()
 
+def _named(kind, learns): return f'{kind} and tower' if learns else kind # the captioner's learns with it, elsewhere it stays as it is
+
 def measure(steps):
     "Seconds and operations of each kind of step, seconds of a frame, speed of a product"
     torch.set_num_threads(1); torch.manual_seed(0)
@@ -39,15 +41,16 @@ def measure(steps):
     frame = (time.perf_counter() - start)/(SCENES*EACH)
     tok, rng = tokenizer(*world_texts(300, LEARN)), random.Random(0)
     model, make, found = build(tok), samples_for(tok, pages, (0, 300), LEARN), {}
-    sizes = {kind: size for mix in MIX.values() for kind, _, size in mix}
+    kinds = dict.fromkeys((kind, size, name == 'captioner') for name, mix in MIX.items() for kind, _, size in mix)
     def seconds(run): run(2); start = time.perf_counter(); run(steps); return (time.perf_counter() - start)/steps
     speed = [product()]
-    for kind, size in sizes.items():
+    for kind, size, learns in kinds:
+        model.model.vision_tower.requires_grad_(learns)
         took = seconds(lambda n: raise_model(model, tok, [(1., size, make[kind])], n))
         model.set_attn_implementation('eager') # the counter does not see the way back through fused attention
-        found[kind] = took, statistics.mean(counted(lambda: reply_loss(model, collate(tok, b))) for b in batches(make[kind], size, rng))
+        found[_named(kind, learns)] = took, statistics.mean(counted(lambda: reply_loss(model, collate(tok, b))) for b in batches(make[kind], size, rng))
         model = build(tok); speed.append(product())
-    tower = model.model.vision_tower
+    tower = model.model.vision_tower.requires_grad_(True)
     took = seconds(lambda n: train_eye(tower, pages, pages[:2], n))
     tower.config._attn_implementation = 'eager'
     picture = torch.zeros(32, 3, SIDE, SIDE)
@@ -63,8 +66,8 @@ def main():
     took, work = ({k: mean(found[k][i] for found, *_ in both) for k in both[0][0]} for i in (0, 1))
     frame, speed = mean(b[1] for b in both), mean(b[2] for b in both)
     print(f'two processes at once, {"bfloat16" if fast_half() else "float32"}; a product of the captioner\'s sizes: {speed/1e9:.0f} GFLOP/s each; a frame is drawn in {1e3*frame:.1f} ms')
-    for k in took: print(f'{k:8} {took[k]:.3f} s a step, {work[k]/1e9:.0f} GFLOP, {took[k]*speed/work[k]:.1f} times its products alone')
-    parts = {name: [PLAN[name]*sum(share*x[kind] for kind, share, _ in mix) for x in (took, work)] for name, mix in MIX.items()}
+    for k in took: print(f'{k:17} {took[k]:.3f} s a step, {work[k]/1e9:.0f} GFLOP, {took[k]*speed/work[k]:.1f} times its products alone')
+    parts = {name: [PLAN[name]*sum(share*x[_named(kind, name == 'captioner')] for kind, share, _ in mix) for x in (took, work)] for name, mix in MIX.items()}
     parts['eye, and what it says'] = [(PLAN['eye'] + PLAN['speak'])*x['eye'] for x in (took, work)]
     parts['drawing'] = [(PLAN['scenes'] + PLAN['more'])*EACH*frame, 0]
     print(f'{"":22} core minutes   TFLOP')

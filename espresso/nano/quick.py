@@ -15,12 +15,12 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2Attention, Qwen2RMSNor
 from ..backends.attention import attend, quick_attention
 
 # %% ../../nbs/3_nano/32b_quick.ipynb #7b100006
-class _Patches(nn.Conv2d):
-    "Patches that do not overlap, as one product"
-    def forward(self, x):
-        (n, c, h, w), p = x.shape, self.kernel_size[0]
-        x = x.permute(0, 2, 3, 1).reshape(n, h//p, p, w//p, p, c).transpose(2, 3).reshape(n, h//p, w//p, -1)
-        return nn.functional.linear(x, self.weight.permute(0, 2, 3, 1).flatten(1), self.bias).permute(0, 3, 1, 2)
+class _Patches(InternVLVisionPatchEmbeddings):
+    def forward(self, pixel_values):
+        (n, c, h, w), conv = pixel_values.shape, self.projection
+        p = conv.kernel_size[0]
+        x = pixel_values.permute(0, 2, 3, 1).reshape(n, h//p, p, w//p, p, c).transpose(2, 3).reshape(n, h*w//p**2, -1)
+        return nn.functional.linear(x, conv.weight.permute(0, 2, 3, 1).flatten(1), conv.bias)
 
 # %% ../../nbs/3_nano/32b_quick.ipynb #7b100009
 class _Scaled(torch.autograd.Function):
@@ -96,8 +96,7 @@ def quicker(
 )->PreTrainedModel: # The same
     "Let a model take patches, norms, turns, layers and attention as they are quickest to train with"
     for m in model.modules():
-        if isinstance(m, InternVLVisionPatchEmbeddings): m.projection.__class__ = _Patches
-        for quick in _Norm, _Attention, _Layer:
+        for quick in _Patches, _Norm, _Attention, _Layer:
             if type(m) is quick.__base__: m.__class__ = quick
         if type(m).__name__.endswith(('LayerNorm', 'RotaryEmbedding')): m.register_forward_hook(_rounded)
     model.set_attn_implementation(quick_attention())

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 from transformers.utils import logging
+from .learning import Muon
 
 # %% ../../nbs/3_nano/32a_steps.ipynb #967453a5
 def optimisers(
@@ -25,7 +26,7 @@ def optimisers(
     matrices = [p for n, p in named if p.ndim == 2 and 'embed' not in n and not any(p is s for s in slow)]
     rest = [p for _, p in named if not any(p is q for q in matrices + slow)]
     made = [torch.optim.AdamW([dict(params=rest), dict(params=slow, lr=rate/10)], lr=rate, weight_decay=0.)]
-    if matrices: made.append(torch.optim.Muon(matrices, lr=10*rate, weight_decay=0.))
+    if matrices: made.append(Muon(matrices, lr=10*rate))
     warm = max(1, min(60, steps//10))
     def share(s): return min(1, (s+1)/warm)*(.02 + .98*(1 + math.cos(math.pi*min(1, s/steps)))/2)
     return made, [torch.optim.lr_scheduler.LambdaLR(o, share) for o in made]

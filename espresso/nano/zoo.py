@@ -28,7 +28,7 @@ from .words import DESCRIBE, tokenizer, world_texts
 from ..world.render import make_scene
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #65cde4bc
-PLAN = dict(scenes=4200, more=12000, texts=20000, reader=4500, eye=3000, speak=500, both=1500, captioner=5500, base=6800, detector=750, labels=700, selector=1000, viewer=900)
+PLAN = dict(scenes=4200, more=12000, texts=20000, reader=4000, eye=3000, speak=500, both=1500, captioner=5500, base=6600, detector=750, labels=500, selector=1000, viewer=800)
 MIX = dict( # What a step's samples are drawn from: kind, share of the steps, samples a step
     reader=(('echo', .1, 16), ('read', .4, 8), ('bind', .5, 8)),
     both=(('caption', .6, 32), ('talk', .3, 16), ('bind', .1, 8)),
@@ -122,7 +122,8 @@ def both(
     "A model that begins to describe single frames"
     _alone(seed); n = plan(share)
     tok, model, make = _begun(work/'seeing', _pages(work), n)
-    raise_model(model, tok, _mix('both', make), n['both'], seed, work/'both.jsonl', dict(caption=_described(_unseen(n['scenes']))), 'both', 'vision_tower')
+    model.model.vision_tower.requires_grad_(False)
+    raise_model(model, tok, _mix('both', make), n['both'], seed, work/'both.jsonl', dict(caption=_described(_unseen(n['scenes']))), 'both')
     save(model, tok, work/'both')
 
 def _begun(folder, pages, n):
@@ -154,9 +155,10 @@ def base(
     "A model that reasons over frames and texts"
     _alone(seed); n = plan(share)
     tok, model, make = _begun(work/'seeing', _pages(work), n)
+    model.model.vision_tower.requires_grad_(False)
     rng, unseen = random.Random(seed + 1), _unseen(n['scenes'])
     tests = dict(caption=_described(unseen), look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(min(300, n['base'])))
-    raise_model(model, tok, _mix('base', make), n['base'], seed, work/'base.jsonl', tests, 'base', 'vision_tower', .8)
+    raise_model(model, tok, _mix('base', make), n['base'], seed, work/'base.jsonl', tests, 'base', pace=.8)
     save(model, tok, out/'base')
 
 # %% ../../nbs/3_nano/32e_nano.ipynb #294087d3
