@@ -71,7 +71,7 @@ class _Turned(torch.autograd.Function):
 
 class _Attention(Qwen2Attention):
     def forward(self, hidden_states, position_embeddings, attention_mask, past_key_values=None, **more):
-        if not _half(): return super().forward(hidden_states, position_embeddings, attention_mask, past_key_values, **more)
+        if not _half() or past_key_values is not None: return super().forward(hidden_states, position_embeddings, attention_mask, past_key_values, **more)
         shape = *hidden_states.shape[:-1], -1, self.head_dim
         both = nn.functional.linear(hidden_states, *(torch.cat([getattr(p, kind) for p in (self.q_proj, self.k_proj)]) for kind in ('weight', 'bias')))
         cos, sin = (x[:, None].to(both.dtype) for x in position_embeddings)
