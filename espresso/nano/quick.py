@@ -16,6 +16,7 @@ from ..backends.attention import attend, quick_attention
 
 # %% ../../nbs/3_nano/32b_quick.ipynb #7b100006
 class _Patches(InternVLVisionPatchEmbeddings):
+    "Patches that do not overlap, as one product"
     def forward(self, pixel_values):
         (n, c, h, w), conv = pixel_values.shape, self.projection
         p = conv.kernel_size[0]
@@ -41,6 +42,7 @@ class _Scaled(torch.autograd.Function):
 def _half(): return torch.is_autocast_enabled('cpu') # training in half precision
 
 class _Norm(Qwen2RMSNorm):
+    "Under autocast rounded once"
     def forward(self, x):
         if not _half(): return super().forward(x)
         with torch.autocast('cpu', enabled=False): return _Scaled.apply(x, self.weight, self.variance_epsilon, torch.bfloat16)
@@ -70,6 +72,7 @@ class _Turned(torch.autograd.Function):
         return (grad*cos).add_((grad*sin) @ _halves(grad.shape[-1], grad.dtype).T), None, None
 
 class _Attention(Qwen2Attention):
+    "Queries and keys as one product, turned together"
     def forward(self, hidden_states, position_embeddings, attention_mask, past_key_values=None, **more):
         if not _half() or past_key_values is not None: return super().forward(hidden_states, position_embeddings, attention_mask, past_key_values, **more)
         shape = *hidden_states.shape[:-1], -1, self.head_dim
@@ -83,6 +86,7 @@ class _Attention(Qwen2Attention):
 def _times(linear, scale, x): return nn.functional.linear(x, linear.weight*scale[:, None], linear.bias*scale)
 
 class _Layer(InternVLVisionLayer):
+    "A layer of the tower, its scales in the weights"
     def forward(self, hidden_states):
         if not _half(): return super().forward(hidden_states)
         a, x, y = self.attention, hidden_states, self.layernorm_before(hidden_states)

@@ -122,13 +122,13 @@ def both(
     "A model that begins to describe single frames"
     _alone(seed); n = plan(share)
     tok, model, make = _begun(work/'seeing', _pages(work), n)
-    model.model.vision_tower.requires_grad_(False)
     raise_model(model, tok, _mix('both', make), n['both'], seed, work/'both.jsonl', dict(caption=_described(_unseen(n['scenes']))), 'both')
     save(model, tok, work/'both')
 
-def _begun(folder, pages, n):
-    tok = AutoTokenizer.from_pretrained(folder)
-    return tok, quicker(AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)), samples_for(tok, pages, (0, n['texts']), LEARN)
+def _begun(folder, pages, n, look=False): # `look`: the tower learns too
+    tok, model = AutoTokenizer.from_pretrained(folder), quicker(AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32))
+    model.model.vision_tower.requires_grad_(look)
+    return tok, model, samples_for(tok, pages, (0, n['texts']), LEARN)
 
 def _described(pages): return [caption_sample(p, k) for p in pages for k in range(4)]
 
@@ -141,7 +141,7 @@ def captioner(
 ):
     "A model that describes single frames"
     _alone(seed); n = plan(share)
-    tok, model, make = _begun(work/'both', _pages(work), n)
+    tok, model, make = _begun(work/'both', _pages(work), n, look=True)
     raise_model(model, tok, _mix('captioner', make), n['captioner'], seed, work/'captioner.jsonl', dict(caption=_described(_unseen(n['scenes']))), 'captioner', 'vision_tower', .7, .5)
     save(model, tok, out/'captioner')
 
@@ -155,7 +155,6 @@ def base(
     "A model that reasons over frames and texts"
     _alone(seed); n = plan(share)
     tok, model, make = _begun(work/'seeing', _pages(work), n)
-    model.model.vision_tower.requires_grad_(False)
     rng, unseen = random.Random(seed + 1), _unseen(n['scenes'])
     tests = dict(caption=_described(unseen), look=[look_sample(rng.choice(unseen), rng, 1) for _ in range(min(300, n['base']))], read=_texts(min(300, n['base'])))
     raise_model(model, tok, _mix('base', make), n['base'], seed, work/'base.jsonl', tests, 'base', pace=.8)
